@@ -1,0 +1,214 @@
+"""What every optimizer is: a formula for one weight, and two pure functions that apply it to all of them.
+
+`init` makes the state, `update` turns gradients into changes and the next state. Nothing is kept in the
+optimizer and nothing is done in place, so a step can be compiled, repeated and reopened. The formula itself
+is `rule`: a few assignments over plain arithmetic, which an explanation reads back from the source and
+prints with the numbers of any one weight. So it must stay a straight sequence of `name = expression`, one
+formula a line, with a choice only by `if self.option:`, and one `return` at its end.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, cast
+
+import numpy as np
+
+from pellucid.errors import ShapeError, UsageError
+from pellucid.optim.clip import clip_by_global_norm, clip_by_norm, clip_by_value
+from pellucid.optim.interval import check
+from pellucid.optim.schedule import Schedule
+
+Arrays = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Optimizer(ABC):
+    """How gradients become changes of the weights: `w ← w + change(g, w, rate, …)`, elementwise.
+
+    `learning_rate` is a number or a Schedule. `weight_decay` pulls each weight towards 0 apart from its
+    gradient (decoupled): `change ← change - rate · weight_decay · w`. At most one of `clipnorm` (the length
+    of each variable's gradient), `clipvalue` (each number) and `global_clipnorm` (the length of them all)
+    limits the gradients beforehand. Raises UsageError for a setting out of its range.
+
+    Source: weight decay, Loshchilov, Hutter (2019), arXiv:1711.05101.
+    """
+
+    learning_rate: float | Schedule = 0.01
+    weight_decay: float | None = field(default=None, kw_only=True)
+    clipnorm: float | None = field(default=None, kw_only=True)
+    clipvalue: float | None = field(default=None, kw_only=True)
+    global_clipnorm: float | None = field(default=None, kw_only=True)
+
+    # The names of what `rule` remembers of each weight from step to step, in the order it takes them.
+    slots: ClassVar[tuple[str, ...]] = ()
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.learning_rate, Schedule):
+            check(self, learning_rate="[0, inf)")
+        if self.weight_decay is not None:
+            check(self, weight_decay="[0, inf)")
+        clips = [n for n in ("clipnorm", "clipvalue", "global_clipnorm") if getattr(self, n) is not None]
+        if len(clips) > 1:
+            raise UsageError(f"{type(self).__name__}: {' and '.join(clips)} are given; expected at most one")
+        for name in clips:
+            check(self, **{name: "(0, inf)"})
+
+    @abstractmethod
+    def rule(self, xp: Any, g: Any, w: Any, rate: Any, t: Any, *slots: Any, **named: Any) -> tuple[Any, ...]:
+        """The change of weight `w` with gradient `g` at update number `t` (1 for the first), and new slots.
+
+        `g`, `w` and the slots are numbers or arrays of one shape; `rate` and `t` are scalars. A class takes
+        its slots under their own names, by position or by name.
+        """
+
+    def unused(self) -> tuple[str, ...]:
+        """The slots that these settings leave alone: they stay at `initial` and take no memory.
+
+        >>> from pellucid.optim import SGD
+        >>> SGD(momentum=0.0).unused(), SGD(momentum=0.9).unused()
+        (('velocity',), ())
+        """
+        return ()
+
+    def initial(self, slot: str) -> float:  # noqa: ARG002
+        """The number that a slot holds for every weight before the first update: 0 unless a class says so."""
+        return 0.0
+
+    def rate(self, xp: Any, t0: Any) -> Any:
+        """The learning rate at step number `t0`, 0 for the first: a number, or the schedule's value there.
+
+        >>> import numpy as np
+        >>> from pellucid.optim import SGD, Warmup
+        >>> float(SGD(Warmup(0.1, 10)).rate(np, 5))
+        0.05
+        """
+        return self.learning_rate(xp, t0) if isinstance(self.learning_rate, Schedule) else self.learning_rate
+
+    def init(self, parameters: Arrays) -> Arrays:
+        """The state before the first update: "step", an int32 zero, and "slot/path" for each slot in use.
+
+        >>> import numpy as np
+        >>> from pellucid.optim import SGD
+        >>> SGD(momentum=0.9).init({"dense/bias": np.ones(2)})
+        {'step': array(0, dtype=int32), 'velocity/dense/bias': array([0., 0.])}
+        """
+        xp = _namespace(parameters)
+        state: Arrays = {"step": xp.zeros((), dtype=xp.int32)}
+        for slot in self.slots:
+            if slot not in self.unused():
+                value = self.initial(slot)
+                state |= {f"{slot}/{path}": xp.full_like(w, value) for path, w in parameters.items()}
+        return state
+
+    def slots_of(self, state: Arrays, path: str) -> tuple[Any, ...]:
+        """What `rule` takes as slots for the weight at `path`: from the state, or `initial` where unused.
+
+        >>> import numpy as np
+        >>> from pellucid.optim import RMSprop
+        >>> optimizer = RMSprop()
+        >>> optimizer.slots, optimizer.slots_of(optimizer.init({"w": np.ones(2)}), "w")
+        (('v', 'm', 'velocity'), (array([0., 0.]), 0.0, 0.0))
+        """
+        unused = self.unused()
+        return tuple(self.initial(s) if s in unused else state[f"{s}/{path}"] for s in self.slots)
+
+    def update(self, gradients: Arrays, state: Arrays, parameters: Arrays) -> tuple[Arrays, Arrays]:
+        """The changes to add to the parameters, and the next state: `rule` on every weight, after clipping.
+
+        All three are dicts of arrays, parameters and gradients with equal keys, shapes and dtypes. Raises
+        UsageError where the keys differ and ShapeError where a shape does.
+
+        >>> import numpy as np
+        >>> from pellucid.optim import SGD
+        >>> optimizer, w = SGD(0.1), {"w": np.array([1.0, 2.0])}
+        >>> optimizer.update({"w": np.array([1.0, -1.0])}, optimizer.init(w), w)
+        ({'w': array([-0.1,  0.1])}, {'step': array(1, dtype=int32)})
+        """
+        _check_fit(gradients, parameters)
+        xp = _namespace(parameters)
+        step = state["step"]
+        rate = self.rate(xp, step)
+        updates: Arrays = {}
+        new_state: Arrays = {"step": xp.asarray(step + 1)}
+        for path, g in self.clip(xp, gradients).items():
+            w = parameters[path]
+            t = (step + 1).astype(w.dtype)
+            change, *slots = self.rule(
+                xp, g, w, xp.asarray(rate, dtype=w.dtype), t, *self.slots_of(state, path)
+            )
+            updates[path] = xp.asarray(change)
+            for slot, value in zip(self.slots, slots, strict=True):
+                if slot not in self.unused():
+                    new_state[f"{slot}/{path}"] = xp.asarray(value)
+        return updates, new_state
+
+    def clip(self, xp: Any, gradients: Arrays) -> Arrays:
+        """The gradients as the rule will see them: limited by clipnorm, clipvalue or global_clipnorm.
+
+        >>> import numpy as np
+        >>> from pellucid.optim import SGD
+        >>> SGD(clipvalue=1.0).clip(np, {"w": np.array([-3.0, 0.5])})
+        {'w': array([-1. ,  0.5])}
+        """
+        if self.clipnorm is not None:
+            return {path: clip_by_norm(xp, g, self.clipnorm) for path, g in gradients.items()}
+        if self.clipvalue is not None:
+            return {path: clip_by_value(xp, g, self.clipvalue) for path, g in gradients.items()}
+        if self.global_clipnorm is not None:
+            return clip_by_global_norm(xp, gradients, self.global_clipnorm)
+        return dict(gradients)
+
+    def to_json(self) -> dict[str, Any]:
+        """The optimizer as plain values: its class name under "class", then each field.
+
+        >>> from pellucid.optim import SGD
+        >>> SGD(0.1).to_json()["learning_rate"]
+        0.1
+        """
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        plain = {name: v.to_json() if isinstance(v, Schedule) else v for name, v in values.items()}
+        return {"class": type(self).__name__} | plain
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> "Optimizer":
+        """The optimizer that `to_json` wrote; UsageError for a class that is not an optimizer.
+
+        >>> Optimizer.from_json({"class": "SGD", "learning_rate": 0.1}).learning_rate
+        0.1
+        """
+        known = {c.__name__: c for c in _subclasses(Optimizer)}
+        if data.get("class") not in known:
+            names = ", ".join(sorted(known))
+            raise UsageError(f"{data.get('class')!r} is no optimizer; expected one of {names}")
+        values = {name: value for name, value in data.items() if name != "class"}
+        rate = values.get("learning_rate")
+        if isinstance(rate, Mapping):
+            values["learning_rate"] = Schedule.from_json(cast(Mapping[str, Any], rate))
+        return known[data["class"]](**values)
+
+
+def _subclasses(cls: type[Optimizer]) -> Iterator[type[Optimizer]]:
+    for child in cls.__subclasses__():
+        yield child
+        yield from _subclasses(child)
+
+
+def _namespace(parameters: Arrays) -> Any:
+    for array in parameters.values():
+        return array.__array_namespace__()
+    return np
+
+
+def _check_fit(gradients: Arrays, parameters: Arrays) -> None:
+    if gradients.keys() != parameters.keys():
+        odd = ", ".join(sorted(gradients.keys() ^ parameters.keys()))
+        raise UsageError(
+            f"gradients and parameters do not name the same arrays: {odd} is in only one of them"
+        )
+    for path, g in gradients.items():
+        if g.shape != parameters[path].shape:
+            raise ShapeError(
+                f"{path}: the gradient has shape {g.shape}, the parameter {parameters[path].shape}; "
+                "expected equal shapes"
+            )
