@@ -233,7 +233,7 @@ def test_compiles_once_and_keeps_the_state_a_flat_dict(name):
 @pytest.mark.parametrize("clip", [{}, {"clipvalue": 0.3}, {"global_clipnorm": 0.7}], ids=str)
 def test_one_packed_vector_gives_the_same_numbers(name, clip):
     settings = TABLE[name][0].to_json() | clip | {"weight_decay": 0.01}
-    optimizer = optim.Optimizer.from_json(settings)
+    optimizer = optim.from_json(settings)
     separate, _ = train(optimizer)
     w = {"all": pack(start())}
     state = optimizer.init(w)
@@ -309,8 +309,8 @@ def test_weight_decay_is_apart_from_the_gradient(kind):
 def test_a_schedule_is_followed(name):
     settings = TABLE[name][0].to_json()
     halving = optim.ExponentialDecay(RATE, 10, 0.5)
-    optimizer = optim.Optimizer.from_json(settings | {"learning_rate": halving.to_json()})
-    fixed = optim.Optimizer.from_json(settings)
+    optimizer = optim.from_json(settings | {"learning_rate": halving.to_json()})
+    fixed = optim.from_json(settings)
     assert optimizer.rate(np, 10) == pytest.approx(RATE / 2)
     w, g = start(), gradients(0)
     one, _ = fixed.update(g, fixed.init(w), w)

@@ -20,8 +20,8 @@ from pellucid.errors import UsageError
 )
 def test_json_and_equality(optimizer):
     text = json.dumps(optimizer.to_json())
-    assert optim.Optimizer.from_json(json.loads(text)) == optimizer
-    assert len({optimizer, optim.Optimizer.from_json(json.loads(text))}) == 1
+    assert optim.from_json(json.loads(text)) == optimizer
+    assert len({optimizer, optim.from_json(json.loads(text))}) == 1
 
 
 def test_defaults_are_those_of_keras():
@@ -54,7 +54,7 @@ def test_get_unknown_names():
     with pytest.raises(UsageError, match="unknown optimizer 3"):
         optim.get(3)
     with pytest.raises(UsageError, match="'Nadam' is no optimizer"):
-        optim.Optimizer.from_json({"class": "Nadam"})
+        optim.from_json({"optimizer": "Nadam"})
 
 
 BAD = [

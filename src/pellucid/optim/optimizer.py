@@ -8,9 +8,8 @@ formula a line, with a choice only by `if self.option:`, and one `return` at its
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -160,7 +159,7 @@ class Optimizer(ABC):
         return dict(gradients)
 
     def to_json(self) -> dict[str, Any]:
-        """The optimizer as plain values: its class name under "class", then each field.
+        """The optimizer as plain values: its class name under "optimizer", then each field.
 
         >>> from pellucid.optim import SGD
         >>> SGD(0.1).to_json()["learning_rate"]
@@ -168,30 +167,7 @@ class Optimizer(ABC):
         """
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         plain = {name: v.to_json() if isinstance(v, Schedule) else v for name, v in values.items()}
-        return {"class": type(self).__name__} | plain
-
-    @staticmethod
-    def from_json(data: Mapping[str, Any]) -> "Optimizer":
-        """The optimizer that `to_json` wrote; UsageError for a class that is not an optimizer.
-
-        >>> Optimizer.from_json({"class": "SGD", "learning_rate": 0.1}).learning_rate
-        0.1
-        """
-        known = {c.__name__: c for c in _subclasses(Optimizer)}
-        if data.get("class") not in known:
-            names = ", ".join(sorted(known))
-            raise UsageError(f"{data.get('class')!r} is no optimizer; expected one of {names}")
-        values = {name: value for name, value in data.items() if name != "class"}
-        rate = values.get("learning_rate")
-        if isinstance(rate, Mapping):
-            values["learning_rate"] = Schedule.from_json(cast(Mapping[str, Any], rate))
-        return known[data["class"]](**values)
-
-
-def _subclasses(cls: type[Optimizer]) -> Iterator[type[Optimizer]]:
-    for child in cls.__subclasses__():
-        yield child
-        yield from _subclasses(child)
+        return {"optimizer": type(self).__name__} | plain
 
 
 def _namespace(parameters: Arrays) -> Any:

@@ -19,39 +19,19 @@ class Schedule(ABC):
         """The rate at `step`, an integer or a traced scalar, in the arithmetic of the namespace `xp`."""
 
     def to_json(self) -> dict[str, Any]:
-        """The schedule as plain values: its class name under "class", then each field.
+        """The schedule as plain values: its class name under "schedule", then each field.
 
         >>> ExponentialDecay(0.1, 100, 0.9).to_json()["decay_steps"]
         100
         """
-        return {"class": type(self).__name__} | {f.name: _write(getattr(self, f.name)) for f in fields(self)}
-
-    @staticmethod
-    def from_json(data: Mapping[str, Any]) -> "Schedule":
-        """The schedule that `to_json` wrote; UsageError for a class that is not a schedule.
-
-        >>> Schedule.from_json({"class": "Constant", "value": 0.1})
-        Constant(value=0.1)
-        """
-        known = {c.__name__: c for c in Schedule.__subclasses__()}
-        if data.get("class") not in known:
-            raise UsageError(
-                f"{data.get('class')!r} is no schedule; expected one of {', '.join(sorted(known))}"
-            )
-        values = {name: value for name, value in data.items() if name != "class"}
-        return known[data["class"]](**{name: _read(value) for name, value in values.items()})
+        settings = {f.name: _write(getattr(self, f.name)) for f in fields(self)}
+        return {"schedule": type(self).__name__} | settings
 
 
 def _write(value: Any) -> Any:
     if isinstance(value, tuple):
         return list(cast(tuple[float, ...], value))
     return value.to_json() if isinstance(value, Schedule) else value
-
-
-def _read(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return Schedule.from_json(cast(Mapping[str, Any], value))
-    return value
 
 
 @dataclass(frozen=True)
@@ -184,7 +164,7 @@ class CosineDecay(Schedule):
 class Warmup(Schedule):
     """A rate or another schedule, reached in a straight line from 0 over the first `steps` steps.
 
-    `rate = schedule(step) · min(step / steps, 1)`: the inner schedule keeps its own clock.
+    `rate = target(step) · min(step / steps, 1)`: an inner schedule keeps its own clock.
 
     >>> import numpy as np
     >>> [float(Warmup(0.1, 4)(np, step)) for step in (0, 1, 4, 9)]
@@ -193,14 +173,42 @@ class Warmup(Schedule):
     Source: Goyal et al., "Accurate, Large Minibatch SGD" (2017), arXiv:1706.02677, section 2.2.
     """
 
-    schedule: Schedule | float
+    target: Schedule | float
     steps: int
 
     def __post_init__(self) -> None:
         check(self, steps="(0, inf)")
-        if not isinstance(self.schedule, Schedule):
-            Constant(self.schedule)
+        if not isinstance(self.target, Schedule):
+            Constant(self.target)
 
     def __call__(self, xp: Any, step: Any) -> Any:
-        rate = self.schedule(xp, step) if isinstance(self.schedule, Schedule) else self.schedule
+        rate = self.target(xp, step) if isinstance(self.target, Schedule) else self.target
         return rate * xp.minimum(xp.asarray(step, dtype=float) / self.steps, 1.0)
+
+
+BY_NAME: dict[str, type[Schedule]] = {
+    kind.__name__: kind for kind in (Constant, CosineDecay, ExponentialDecay, PiecewiseConstantDecay, Warmup)
+}
+
+
+def from_json(data: Mapping[str, Any]) -> Schedule:
+    """The schedule that `to_json` wrote; UsageError for a class that is not a schedule.
+
+    >>> from_json({"schedule": "Constant", "value": 0.1})
+    Constant(value=0.1)
+    """
+    kind = data.get("schedule")
+    if kind not in BY_NAME:
+        raise UsageError(f"{kind!r} is no schedule; expected one of {', '.join(BY_NAME)}")
+    return BY_NAME[kind](**{name: read(value) for name, value in data.items() if name != "schedule"})
+
+
+def read(value: Any) -> Any:
+    """A setting as `to_json` wrote it: a nested schedule becomes one again, anything else stays.
+
+    >>> read(0.1), read({"schedule": "Constant", "value": 0.1})
+    (0.1, Constant(value=0.1))
+    """
+    if isinstance(value, Mapping):
+        return from_json(cast(Mapping[str, Any], value))
+    return value
