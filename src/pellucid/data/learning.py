@@ -1,0 +1,188 @@
+"""From a table to a recipe: one pass to see what the columns hold, one for the target, one over the training rows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from pellucid.autodiff.random import bits
+from pellucid.data.cells import Flags, Reals
+from pellucid.data.columns import Column, Learner, LeftOutLearner
+from pellucid.data.kinds import is_row_number, learner_for, looks_like_identifier, near, row_number_reason
+from pellucid.data.split import TRAINING, split
+from pellucid.data.survey import ColumnSurvey
+from pellucid.data.table import Table
+from pellucid.data.target import LACKING, TargetColumn, infer_target, with_classes
+from pellucid.errors import DataError
+
+SAMPLE_ROWS = 20_000
+SAMPLE_CELLS = 50_000_000
+FEWEST_ROWS = 5
+
+
+def choose_target(table: Table, target: str | None) -> str:
+    """The target's name. Raises DataError where there is none, or no such column."""
+    name = target or table.default_target
+    if name is None:
+        raise DataError(
+            f"{table.name}: say which column to predict, --target COLUMN (in Python target=…).{near('', table.columns)}"
+        )
+    if name not in table.columns:
+        raise DataError(f'{table.name} has no column "{name}" to predict.{near(name, table.columns)}')
+    return name
+
+
+def survey(table: Table, target: str, missing: tuple[str, ...]) -> dict[str, ColumnSurvey]:
+    """What each column holds, over the whole table."""
+    surveys = {
+        name: ColumnSurvey(name, missing, count_numbers=name == target or looks_like_identifier(name))
+        for name in table.columns
+    }
+    row = 0
+    for frame in table.batches():
+        for cells in frame.iter_columns():
+            surveys[cells.name].see(cells, row)
+        row += frame.height
+    return surveys
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The target of every row: which rows have one, and, of those, the class number or the amount."""
+
+    target: TargetColumn
+    usable: Flags
+    values: NDArray[np.int32] | Reals
+
+
+def read_answers(table: Table, about: ColumnSurvey, task: str | None) -> Answers:
+    """The target column, its task and classes, and its value in every row that has one."""
+    target = infer_target(about, table, task)
+    frames = (frame[target.name] for frame in table.batches(columns=[target.name]))
+    if target.task == "regression":
+        amounts = np.concatenate([np.asarray(target.read(cells), np.float64) for cells in frames])
+        usable = ~np.isnan(amounts)
+        answers = Answers(target, usable, amounts[usable])
+    else:
+        codes, labels = _number_labels(target, frames)
+        usable = codes != LACKING
+        counts = np.bincount(codes[usable], minlength=len(labels))
+        target = with_classes(target, dict(zip(labels, counts.tolist(), strict=True)), table, task)
+        rank = {label: i for i, label in enumerate(target.classes)}
+        places = np.asarray([rank[label] for label in labels], np.int32)
+        answers = Answers(target, usable, places[codes[usable]])
+    if answers.values.size < FEWEST_ROWS:
+        raise DataError(
+            f'{table.name}: {answers.values.size} rows have a "{target.name}"; at least {FEWEST_ROWS} are needed to learn.'
+        )
+    return answers
+
+
+def _number_labels(
+    target: TargetColumn, columns: "Sequence[pl.Series] | object"
+) -> tuple[NDArray[np.int32], list[str]]:
+    """Each row's label as a number in order of appearance (-1 missing), and the labels."""
+    seen: dict[str, int] = {}
+    codes: list[NDArray[np.int32]] = []
+    for cells in columns:  # type: ignore[union-attr]
+        labels = target.labels(cells)
+        for label in labels.drop_nulls().unique(maintain_order=True):
+            seen.setdefault(label, len(seen))
+        codes.append(
+            labels.cast(pl.Enum(list(seen))).to_physical().cast(pl.Int32).fill_null(LACKING).to_numpy()
+        )
+    return np.concatenate(codes), list(seen)
+
+
+def learners(
+    table: Table, surveys: Mapping[str, ColumnSurvey], target: str, kinds: Mapping[str, str]
+) -> dict[str, Learner]:
+    """What will learn each column but the target. Raises DataError where nothing usable is left."""
+    found = {
+        name: learner_for(about, table, kinds.get(name)) for name, about in surveys.items() if name != target
+    }
+    counting = [name for name in found if name not in kinds and is_row_number(surveys[name])]
+    used = [name for name, learner in found.items() if not isinstance(learner, LeftOutLearner)]
+    if len(used) > len(counting):
+        found.update({name: LeftOutLearner(name, row_number_reason(surveys[name])) for name in counting})
+    if not used:
+        reasons = " ".join(learner.column().describe() for learner in list(found.values())[:5])
+        raise DataError(f'{table.name}: no column is left to predict "{target}" from. {reasons}'.rstrip())
+    return found
+
+
+def learn_columns(
+    table: Table, learning: Mapping[str, Learner], training: Flags, seed: int
+) -> tuple[Column, ...]:
+    """The columns as learned from the training rows, and from no other."""
+    sampled = _sample(training, seed, len(learning))
+    names = [name for name, learner in learning.items() if not isinstance(learner, LeftOutLearner)]
+    row = 0
+    for frame in table.batches(columns=names):
+        here = slice(row, row + frame.height)
+        row += frame.height
+        wanted = training[here]
+        if wanted.any():
+            kept = frame.filter(pl.Series(wanted))
+            for cells in kept.iter_columns():
+                learning[cells.name].see(cells, sampled[here][wanted])
+    return tuple(learner.column() for learner in learning.values())
+
+
+def _sample(training: Flags, seed: int, columns: int) -> Flags:
+    """At most 20,000 of the training rows, at random, for medians and the like."""
+    most = max(1000, min(SAMPLE_ROWS, SAMPLE_CELLS // max(columns, 1)))
+    rows = np.flatnonzero(training)
+    if rows.size <= most:
+        return training
+    keys = bits(seed, "sample", count=training.size)[rows]
+    sampled = np.zeros_like(training)
+    sampled[rows[np.argpartition(keys, most)[:most]]] = True
+    return sampled
+
+
+def training_rows(answers: Answers, seed: int, validation: float, test: float) -> Flags:
+    """Which rows of the table are training rows."""
+    classes = None if answers.target.task == "regression" else np.asarray(answers.values, np.int32)
+    part = split(answers.values.size, seed, validation, test, classes)
+    training = np.zeros(answers.usable.size, np.bool_)
+    training[np.flatnonzero(answers.usable)[part == TRAINING]] = True
+    return training
+
+
+def remarks(table: Table, answers: Answers, asked: str | None, columns: Sequence[Column]) -> list[str]:
+    """What a person should know of how the table was understood."""
+    target, found = answers.target, table.notes
+    absent = int((~answers.usable).sum())
+    if absent:
+        found.append(
+            f'{absent:,} of {answers.usable.size:,} rows are left out because their "{target.name}" is missing.'
+        )
+    for column in columns:
+        if column.kind == "leave_out":
+            found.append(column.describe())
+        elif column.kind == "number" and column.dressed:
+            found.append(f"{column.name}: {column.dressed} was read as a number.")
+    if target.task == "regression":
+        return found
+    if target.numbers and asked is None:
+        found.append(
+            f'"{target.name}" holds {len(target.classes)} different whole numbers and was taken as classes; if they are '
+            "amounts, choose --task regression."
+        )
+    counts = np.bincount(answers.values.astype(np.int64), minlength=len(target.classes))
+    single = [label for label, rows in zip(target.classes, counts, strict=True) if rows == 1]
+    if single:
+        shown = ", ".join(single[:10]) + (", …" if len(single) > 10 else "")
+        found.append(
+            f"Only one row each is of class {shown}: it trains, and no row is left to test that class by."
+        )
+    if counts.min() * 10 < counts.max():
+        rare, common = target.classes[int(counts.argmin())], target.classes[int(counts.argmax())]
+        found.append(
+            f"The classes are unbalanced: {common} has {counts.max():,} rows, {rare} {counts.min():,}; always answering "
+            f"{common} would be right {counts.max() / counts.sum():.1%} of the time."
+        )
+    return found
