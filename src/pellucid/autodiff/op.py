@@ -1,0 +1,114 @@
+"""An op is defined in one place: its arithmetic, and the rule that carries a gradient back through it.
+
+    @op("... i, i o -> ... o")
+    def matmul(xp, x, w):
+        '''Each output number is a row of x times a column of w, added up.'''
+        return xp.matmul(x, w)
+
+    @matmul.backward
+    def _(dy, y, x, w):
+        return dy @ swap_last(w), swap_last(x) @ dy
+
+`xp` is the arrays' own namespace, so the same line runs on NumPy arrays, JAX arrays and JAX tracers.
+A rule gets the gradient of the loss with respect to the output (`dy`), the output and the inputs, and
+returns a gradient for each input (None: there is none). It is written with ops, so it lands on the tape
+like any other arithmetic: it can be shown, compiled, and differentiated again.
+"""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections.abc import Callable
+from typing import Any
+
+import numpy
+
+from pellucid.autodiff.tape import Array, Value
+from pellucid.errors import UsageError
+
+OPS: dict[str, Op] = {}
+"""Every op by name. The tests, the explanations and the checks walk over it."""
+
+Rule = Callable[..., Any]
+
+
+class Op:
+    """A differentiable piece of arithmetic, callable on Values (recorded) and on arrays (not)."""
+
+    def __init__(
+        self, forward: Callable[..., Any], axes: str, formula: str | None, source: str | None
+    ) -> None:
+        self.name = forward.__name__
+        self.forward = forward
+        self.axes = axes
+        self.formula = formula
+        self.source = source
+        self.rule: Rule | None = None
+        self.__doc__ = forward.__doc__
+        self.__name__ = forward.__name__
+        self.__wrapped__ = forward
+
+    def __repr__(self) -> str:
+        return f"Op({self.name})"
+
+    @property
+    def elementwise(self) -> bool:
+        """Whether each output number depends on the numbers at the same place of the inputs alone."""
+        return self.axes == "elementwise"
+
+    @property
+    def differentiable(self) -> bool:
+        return self.rule is not None
+
+    def backward(self, rule: Rule) -> Op:
+        """Decorates the backward rule; returns the op, so that the rule's name can be `_`."""
+        self.rule = rule
+        return self
+
+    def __call__(self, *inputs: Any, **settings: Any) -> Any:
+        tape = None
+        for value in inputs:
+            if isinstance(value, Value):
+                if tape is not None and value.tape is not tape:
+                    raise UsageError(f"{self.name}: its inputs are on two tapes; run both in one pass")
+                tape = value.tape
+        if tape is not None:  # an array from outside becomes a row too: a tape refers to nothing but itself
+            inputs = tuple(
+                tape.given("constant", v) if hasattr(v, "shape") and not isinstance(v, Value) else v
+                for v in inputs
+            )
+        arrays = [value.array if isinstance(value, Value) else value for value in inputs]
+        xp = namespace(*arrays)
+        output = xp.asarray(self.forward(xp, *arrays, **settings))
+        return output if tape is None else tape.record(self, inputs, settings, output)
+
+    def code(self) -> str:
+        """The source text of the forward function, without its decorator."""
+        text = textwrap.dedent(inspect.getsource(self.forward))
+        return text[text.index("def ") :]
+
+
+def op(axes: str = "elementwise", *, formula: str | None = None, source: str | None = None):
+    """Registers an op. `axes` names the axes of inputs and output as einops does ("n i, i o -> n o"): an
+    index that the output lacks is summed over; "elementwise" where each place stands alone.
+
+    `formula` is the textbook's form where the code computes the same number in a safer way; a test holds
+    the two to be equal.
+    """
+
+    def register(forward: Callable[..., Any]) -> Op:
+        if forward.__name__ in OPS:
+            raise UsageError(f"an op named {forward.__name__!r} is already registered")
+        made = OPS[forward.__name__] = Op(forward, axes, formula, source)
+        return made
+
+    return register
+
+
+def namespace(*arrays: Array) -> Any:
+    """The Array API namespace of the first array whose library is not NumPy, else NumPy."""
+    for array in arrays:
+        if not isinstance(array, numpy.ndarray | numpy.generic) and hasattr(array, "__array_namespace__"):
+            return array.__array_namespace__()
+    return numpy

@@ -1,0 +1,199 @@
+"""Arithmetic number by number. Shapes broadcast; backprop sums a gradient back to its input's shape."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pellucid.autodiff.op import op
+from pellucid.autodiff.tape import Array
+
+
+@op()
+def add(xp: Any, x: Array, y: Array) -> Array:
+    """x + y"""
+    return x + y
+
+
+@add.backward
+def _(dz: Any, z: Any, x: Any, y: Any):
+    return dz, dz
+
+
+@op()
+def subtract(xp: Any, x: Array, y: Array) -> Array:
+    """x - y"""
+    return x - y
+
+
+@subtract.backward
+def _(dz: Any, z: Any, x: Any, y: Any):
+    return dz, -dz
+
+
+@op()
+def multiply(xp: Any, x: Array, y: Array) -> Array:
+    """x · y"""
+    return x * y
+
+
+@multiply.backward
+def _(dz: Any, z: Any, x: Any, y: Any):
+    return dz * y, dz * x
+
+
+@op()
+def divide(xp: Any, x: Array, y: Array) -> Array:
+    """x / y"""
+    return x / y
+
+
+@divide.backward
+def _(dz: Any, z: Any, x: Any, y: Any):
+    return dz / y, -dz * z / y
+
+
+@op()
+def negative(xp: Any, x: Array) -> Array:
+    """-x"""
+    return -x
+
+
+@negative.backward
+def _(dy: Any, y: Any, x: Any):
+    return -dy
+
+
+@op()
+def power(xp: Any, x: Array, *, exponent: float) -> Array:
+    """x to a fixed power."""
+    return x**exponent
+
+
+@power.backward
+def _(dy: Any, y: Any, x: Any, *, exponent: float):
+    return dy * exponent * power(x, exponent=exponent - 1)
+
+
+@op()
+def square(xp: Any, x: Array) -> Array:
+    """x²"""
+    return x * x
+
+
+@square.backward
+def _(dy: Any, y: Any, x: Any):
+    return dy * 2.0 * x
+
+
+@op()
+def sqrt(xp: Any, x: Array) -> Array:
+    """√x"""
+    return xp.sqrt(x)
+
+
+@sqrt.backward
+def _(dy: Any, y: Any, x: Any):
+    return dy * 0.5 / y
+
+
+@op()
+def exp(xp: Any, x: Array) -> Array:
+    """e to the power x."""
+    return xp.exp(x)
+
+
+@exp.backward
+def _(dy: Any, y: Any, x: Any):
+    return dy * y
+
+
+@op()
+def log(xp: Any, x: Array) -> Array:
+    """The natural logarithm of x."""
+    return xp.log(x)
+
+
+@log.backward
+def _(dy: Any, y: Any, x: Any):
+    return dy / x
+
+
+@op()
+def absolute(xp: Any, x: Array) -> Array:
+    """|x|. At 0 the gradient is 0."""
+    return xp.abs(x)
+
+
+@absolute.backward
+def _(dy: Any, y: Any, x: Any):
+    return dy * sign(x)
+
+
+@op()
+def sign(xp: Any, x: Array) -> Array:
+    """-1, 0 or 1. Its gradient is 0."""
+    return xp.sign(x)
+
+
+@op()
+def greater(xp: Any, x: Array, y: Array) -> Array:
+    """1 where x > y, else 0. Its gradient is 0."""
+    return (x > y) * xp.ones_like(x + y)
+
+
+@op()
+def greater_equal(xp: Any, x: Array, y: Array) -> Array:
+    """1 where x ≥ y, else 0. Its gradient is 0."""
+    return (x >= y) * xp.ones_like(x + y)
+
+
+@op()
+def equal(xp: Any, x: Array, y: Array) -> Array:
+    """1 where x = y, else 0. Its gradient is 0."""
+    return (x == y) * xp.ones_like(x + y)
+
+
+@op()
+def maximum(xp: Any, x: Array, y: Array) -> Array:
+    """The larger of x and y. Where they are equal, x takes the gradient."""
+    return xp.maximum(x, y)
+
+
+@maximum.backward
+def _(dz: Any, z: Any, x: Any, y: Any):
+    first = greater_equal(x, y)
+    return dz * first, dz * (1.0 - first)
+
+
+@op()
+def minimum(xp: Any, x: Array, y: Array) -> Array:
+    """The smaller of x and y. Where they are equal, x takes the gradient."""
+    return xp.minimum(x, y)
+
+
+@minimum.backward
+def _(dz: Any, z: Any, x: Any, y: Any):
+    first = greater_equal(y, x)
+    return dz * first, dz * (1.0 - first)
+
+
+@op()
+def clip(xp: Any, x: Array, *, low: float, high: float) -> Array:
+    """x kept between low and high. Inside and at the edges the gradient passes, outside it is 0."""
+    return xp.clip(x, low, high)
+
+
+@clip.backward
+def _(dy: Any, y: Any, x: Any, *, low: float, high: float):
+    return dy * greater_equal(x, low) * greater_equal(high, x)
+
+
+@op()
+def where(xp: Any, condition: Array, x: Array, y: Array) -> Array:
+    """x where the condition is not 0, else y. The condition has no gradient."""
+    return xp.where(condition != 0, x, y)
+
+
+@where.backward
+def _(dz: Any, z: Any, condition: Any, x: Any, y: Any):
+    return None, where(condition, dz, 0.0), where(condition, 0.0, dz)

@@ -1,0 +1,72 @@
+"""Many numbers become one: sums, means, maxima."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pellucid.autodiff.op import op
+from pellucid.autodiff.ops.arithmetic import equal
+from pellucid.autodiff.ops.movement import broadcast_to, reshape
+from pellucid.autodiff.tape import Array
+
+Axes = int | tuple[int, ...] | None
+
+
+def kept(shape: tuple[int, ...], axis: Axes) -> tuple[int, ...]:
+    """The shape after reducing `axis` and keeping it as 1."""
+    axes = range(len(shape)) if axis is None else (axis,) if isinstance(axis, int) else axis
+    reduced = {a % len(shape) for a in axes} if shape else set[int]()
+    return tuple(1 if i in reduced else n for i, n in enumerate(shape))
+
+
+@op("reduce")
+def sum(xp: Any, x: Array, *, axis: Axes = None, keepdims: bool = False) -> Array:
+    """Adds up over the given axes (all of them by default)."""
+    return xp.sum(x, axis=axis, keepdims=keepdims)
+
+
+@sum.backward
+def _(dy: Any, y: Any, x: Any, *, axis: Axes = None, keepdims: bool = False):
+    return broadcast_to(reshape(dy, shape=kept(x.shape, axis)), shape=x.shape)
+
+
+@op("reduce")
+def mean(xp: Any, x: Array, *, axis: Axes = None, keepdims: bool = False) -> Array:
+    """The average over the given axes (all of them by default)."""
+    return xp.mean(x, axis=axis, keepdims=keepdims)
+
+
+@mean.backward
+def _(dy: Any, y: Any, x: Any, *, axis: Axes = None, keepdims: bool = False):
+    count = 1
+    for whole, one in zip(x.shape, kept(x.shape, axis), strict=True):
+        count *= whole // one if one else 1
+    return broadcast_to(reshape(dy, shape=kept(x.shape, axis)), shape=x.shape) / float(count)
+
+
+@op("reduce")
+def amax(xp: Any, x: Array, *, axis: Axes = None, keepdims: bool = False) -> Array:
+    """The largest. Equal largest ones share the gradient evenly."""
+    return xp.max(x, axis=axis, keepdims=keepdims)
+
+
+@amax.backward
+def _(dy: Any, y: Any, x: Any, *, axis: Axes = None, keepdims: bool = False):
+    shape = kept(x.shape, axis)
+    largest = equal(x, reshape(y, shape=shape))
+    return largest / sum(largest, axis=axis, keepdims=True) * reshape(dy, shape=shape)
+
+
+@op("sum_to")
+def sum_to(xp: Any, x: Array, *, shape: tuple[int, ...]) -> Array:
+    """Undoes a broadcast: adds up the axes along which an array of `shape` was repeated."""
+    extra = len(x.shape) - len(shape)
+    axes = tuple(range(extra)) + tuple(
+        i + extra for i, n in enumerate(shape) if n == 1 and x.shape[i + extra] != 1
+    )
+    return xp.reshape(xp.sum(x, axis=axes), shape) if axes else x
+
+
+@sum_to.backward
+def _(dy: Any, y: Any, x: Any, *, shape: tuple[int, ...]):
+    return broadcast_to(dy, shape=x.shape)

@@ -1,0 +1,107 @@
+"""The layers of a dense network."""
+
+from __future__ import annotations
+
+from pellucid.autodiff import Value, namespace, ops
+from pellucid.autodiff.random import keep_mask
+from pellucid.errors import ShapeError, UsageError
+from pellucid.nn import activations
+from pellucid.nn.activations import activate
+from pellucid.nn.initializers import Initializer
+from pellucid.nn.layer import Layer
+
+
+class Dense(Layer):
+    """y = activation(x @ kernel + bias)        x: (..., i)  kernel: (i, units)  y: (..., units)
+
+    units: how many numbers come out for each row.
+    activation: a name ("relu"), an op (pellucid.relu), or None for y = x @ kernel + bias.
+
+    Raises UsageError for units below 1 or an unknown activation, ShapeError for an input of another size.
+
+    >>> import numpy as np, pellucid as pl
+    >>> model = pl.Sequential([pl.Dense(2, kernel_initializer="ones")])
+    >>> model.predict(np.array([[1.0, 2.0]], dtype="float32"))
+    array([[3., 3.]], dtype=float32)
+    """
+
+    units: int
+    activation: activations.Activation = None
+    use_bias: bool = True
+    kernel_initializer: str | Initializer = "glorot_uniform"
+    bias_initializer: str | Initializer = "zeros"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.units, bool) or not isinstance(self.units, int) or self.units < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise UsageError(f"Dense(units={self.units!r}): units is a whole number, 1 or more")
+        activations.check(self.activation)
+
+    def __call__(self, x: Value) -> Value:
+        if x.ndim < 2:
+            raise ShapeError(f"Dense takes rows of numbers, (rows, features), but x has shape {x.shape}")
+        y = x @ self.weight(x, "kernel", (x.shape[-1], self.units), self.kernel_initializer)
+        if self.use_bias:
+            y = y + self.weight(x, "bias", (self.units,), self.bias_initializer)
+        return activate(self.activation, y)
+
+
+class Activation(Layer):
+    """An activation as a layer of its own: y = activation(x), any shape."""
+
+    activation: activations.Activation
+
+    def __post_init__(self) -> None:
+        activations.check(self.activation)
+
+    def __call__(self, x: Value) -> Value:
+        return activate(self.activation, x)
+
+
+class Flatten(Layer):
+    """All numbers of a row in one axis: (n, a, b, …) becomes (n, a·b·…)."""
+
+    def __call__(self, x: Value) -> Value:
+        return ops.reshape(x, shape=(x.shape[0], -1))
+
+
+class Dropout(Layer):
+    """While training, each number is set to 0 with probability `rate`, the others divided by 1 - rate.
+
+    Which ones is a function of (seed, step, path, place): a step opened again drops the same numbers.
+    (Srivastava et al. 2014, Journal of Machine Learning Research 15.)
+    """
+
+    rate: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.rate < 1:
+            raise UsageError(f"Dropout(rate={self.rate!r}): rate is a probability from 0 to below 1")
+
+    def __call__(self, x: Value) -> Value:
+        tape = x.tape
+        if not tape.training or self.rate == 0:
+            return x
+        draw = tape.draws[tape.path] = tape.draws.get(tape.path, -1) + 1
+        path = tape.path if draw == 0 else f"{tape.path}#{draw}"
+        keep = keep_mask(namespace(x.array), tape.seed, tape.step, path, x.shape, self.rate)
+        return ops.dropout(x, keep, rate=self.rate)
+
+
+class CategoryEmbedding(Layer):
+    """The last columns of x are category codes; each becomes a vector that is learned.
+
+    x: (n, f + k) with k = len(sizes); sizes: (vocabulary, dimension) of each code column.
+    y: (n, f + sum of dimensions): the first f columns as they are, then row `code` of each column's table.
+    (Guo and Berkhahn 2016, arXiv:1604.06737.)
+    """
+
+    sizes: tuple[tuple[int, int], ...] | list[list[int]]
+
+    def __call__(self, x: Value) -> Value:
+        plain = x.shape[-1] - len(self.sizes)
+        parts = [ops.columns(x, start=0, stop=plain)] if plain else []
+        for i, (vocabulary, dimension) in enumerate(self.sizes):
+            table = self.weight(x, f"table_{i}", (vocabulary, dimension), "random_uniform")
+            code = ops.reshape(ops.columns(x, start=plain + i, stop=plain + i + 1), shape=(x.shape[0],))
+            parts.append(ops.take_rows(table, ops.as_index(code)))
+        return ops.concatenate(*parts)

@@ -1,0 +1,185 @@
+"""A layer is a recipe with one method: called on a Value, it takes its weights from that Value's tape.
+
+    class Dense(Layer):
+        units: int
+
+        def __call__(self, x):
+            return x @ self.weight(x, "kernel", (x.shape[-1], self.units), "glorot_uniform")
+
+A subclass is a dataclass without asking to be one. It keeps no weights: they are a flat dict, path to
+array, that belongs to the model. The path of a layer is its place: `name` if given, else its class in snake
+case with `_1`, `_2` … for the next ones of a kind inside the same parent, and the parent's path before it.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, ClassVar, dataclass_transform
+
+from pellucid.autodiff import Array, Tape, Value
+from pellucid.errors import ShapeError, UsageError
+from pellucid.nn import initializers
+
+LAYERS: dict[str, type[Layer]] = {}
+"""Every layer class by name: how a saved model finds them again."""
+
+
+@dataclass_transform(eq_default=False, kw_only_default=False, field_specifiers=(field,))
+class Layer:
+    """The base of every layer and model."""
+
+    name: str | None = field(default=None, kw_only=True)
+    is_model: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        dataclass(cls, eq=False, repr="__repr__" not in vars(cls))
+        LAYERS[cls.__name__] = cls
+        if "__call__" in vars(cls):
+            cls.__call__ = _entered(vars(cls)["__call__"])
+
+    def __call__(self, x: Any) -> Any:
+        raise UsageError(f"{type(self).__name__} has no __call__(self, x): write what it does to x")
+
+    def weight(
+        self,
+        x: Value,
+        name: str,
+        shape: tuple[int, ...],
+        initializer: str | initializers.Initializer = "glorot_uniform",
+    ) -> Value:
+        """This layer's weight `name` on the tape of x; the first pass of a model creates it."""
+        tape = x.tape
+        path = f"{tape.path}/{name}" if tape.path else name
+        if path not in tape.parameters:
+            if tape.dtype is None:
+                known = ", ".join(tape.parameters) or "none"
+                raise UsageError(f"no weight {path!r} is known (known: {known}); run model.predict(x) first")
+            draw = initializers.get(initializer)
+            tape.parameters[path] = draw(shape, tape.seed, path, tape.dtype)
+        found = tuple(tape.parameters[path].shape)
+        if found != shape:
+            raise ShapeError(
+                f"{path} has shape {found}, but for an input of shape {x.shape} it has to be {shape}: the model "
+                "was built for inputs of another size"
+            )
+        return tape.parameter(path)
+
+    def children(self) -> dict[str, Layer]:
+        """The layers inside this one, by name, in the order in which they were set."""
+        found: list[Layer] = []
+        for value in vars(self).values():
+            for layer in value if isinstance(value, list | tuple) else (value,):
+                if isinstance(layer, Layer) and layer not in found:
+                    found.append(layer)
+        names: dict[str, Layer] = {}
+        for layer in found:
+            names[_unused(layer.name or snake_case(type(layer).__name__), names, layer)] = layer
+        return names
+
+    def to_json(self) -> dict[str, Any]:
+        """The class and its fields, from which `from_json` makes an equal layer."""
+        return {"class": type(self).__name__} | {
+            f.name: as_json(getattr(self, f.name))
+            for f in fields(self)
+            if f.init and getattr(self, f.name) != f.default
+        }
+
+
+def from_json(config: dict[str, Any]) -> Layer:
+    """The layer that `to_json` described."""
+    kind = config.get("class")
+    if kind not in LAYERS:
+        raise UsageError(f"the layer {kind!r} is not known here; import the module that defines it first")
+    options = {key: _revive(value) for key, value in config.items() if key != "class"}
+    return LAYERS[kind](**options)
+
+
+def as_json(value: Any) -> Any:
+    """Plain JSON of a field: layers, initializers and ops by name, tuples as lists."""
+    if hasattr(value, "to_json"):
+        return value.to_json()
+    if hasattr(value, "forward") and hasattr(value, "name"):
+        return value.name
+    if isinstance(value, list | tuple):
+        return [as_json(item) for item in value]
+    return value
+
+
+def _revive(value: Any) -> Any:
+    if isinstance(value, dict):
+        return from_json(value) if value.get("class") in LAYERS else initializers.from_json(value)
+    if isinstance(value, list):
+        return [_revive(item) for item in value]
+    return value
+
+
+def tape_of(inputs: tuple[Any, ...]) -> Tape | None:
+    """The tape of the first Value among a layer's inputs."""
+    for value in inputs:
+        if isinstance(value, Value):
+            return value.tape
+        if isinstance(value, list | tuple | dict):
+            inside = tuple(value.values()) if isinstance(value, dict) else tuple(value)
+            if (tape := tape_of(inside)) is not None:
+                return tape
+    return None
+
+
+def _entered(call: Any) -> Any:
+    """Wraps a layer's `__call__` so that the tape knows, while it runs, which layer is at work."""
+
+    @functools.wraps(call)
+    def called(self: Layer, *inputs: Any, **options: Any) -> Any:
+        tape = tape_of(inputs)
+        if tape is None:
+            raise UsageError(
+                f"{type(self).__name__} was called on an array. A layer works inside a pass: put it into a model "
+                "and call model.predict(x), or call it on a Value"
+            )
+        if tape.layers and tape.layers[-1][0] is self:  # super().__call__ of a subclass
+            return call(self, *inputs, **options)
+        tape.layers.append((self, _path(self, tape)))
+        try:
+            return call(self, *inputs, **options)
+        finally:
+            tape.layers.pop()
+
+    return called
+
+
+def _path(layer: Layer, tape: Tape) -> str:
+    if not tape.layers:
+        return "" if layer.is_model else layer.name or snake_case(type(layer).__name__)
+    parent, above = tape.layers[-1]
+    children = parent.children() if isinstance(parent, Layer) else {}
+    name = next((name for name, child in children.items() if child is layer), None)
+    if name is None:
+        raise UsageError(
+            f"{type(parent).__name__} called a {type(layer).__name__} that it does not hold; set it as an "
+            "attribute (self.hidden = Dense(8)) once, so that its weights are kept"
+        )
+    return f"{above}/{name}" if above else name
+
+
+def snake_case(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+def _unused(name: str, taken: dict[str, Layer], layer: Layer) -> str:
+    if name not in taken:
+        return name
+    if layer.name:
+        raise UsageError(f"two layers are named {name!r}; give each its own name")
+    number = 1
+    while f"{name}_{number}" in taken:
+        number += 1
+    return f"{name}_{number}"
+
+
+dataclass(Layer, eq=False)
+assert is_dataclass(Layer)
+
+__all__ = ["LAYERS", "Array", "Layer", "as_json", "from_json", "snake_case", "tape_of"]

@@ -1,0 +1,96 @@
+"""Files that are whole or not there: new file, fsync, rename, fsync of the folder."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy
+
+from pellucid.errors import RunError
+
+
+def write(path: Path, content: bytes) -> None:
+    """Puts `content` at `path`: whoever looks sees what was there before or all of the new, never a part.
+
+    Raises RunError where the disk is full or the place cannot be written; what was there before stays.
+    """
+    handle, new = -1, ""
+    try:
+        handle, new = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(new, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        if new:
+            with contextlib.suppress(OSError):
+                os.unlink(new)
+        raise RunError(
+            f"{path} could not be written: {error.strerror or error}. Nothing was half-written"
+            + ("; free some space and try again" if error.errno == 28 else "; choose another place")
+        ) from error
+
+
+def write_json(path: Path, value: Any) -> None:
+    """`value` as readable JSON; raises RunError as `write`."""
+    write(path, (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=True) + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """What `write_json` wrote; RunError for a file that is missing or torn."""
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise RunError(f"{path} is missing: this is no complete run folder") from error
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} cannot be read as JSON ({error}); the file is torn or was edited") from error
+
+
+def tensors(arrays: Mapping[str, Any], metadata: Mapping[str, str] | None = None) -> bytes:
+    """Arrays by name as a safetensors file."""
+    from safetensors.numpy import save  # here, so that `import pellucid` stays fast
+
+    plain = {name: numpy.ascontiguousarray(numpy.asarray(array)) for name, array in arrays.items()}
+    return save(plain, dict(metadata) if metadata else None)
+
+
+def read_tensors(content: bytes, name: str) -> dict[str, numpy.ndarray[Any, Any]]:
+    """The arrays of a safetensors file; RunError where it is torn."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        return load(content)
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise RunError(f"{name} is torn: {error}") from error
+
+
+def metadata_of(content: bytes, name: str) -> dict[str, str]:
+    """The text that a safetensors file carries with its arrays."""
+    size = int.from_bytes(content[:8], "little")
+    try:
+        header = json.loads(content[8 : 8 + size])
+        return header.get("__metadata__", {})
+    except (ValueError, AttributeError) as error:
+        raise RunError(f"{name} is no safetensors file, or it is torn") from error
+
+
+def digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,122 @@
+"""Rows to train on, and the batches they are cut into."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy
+
+from pellucid.data.order import order
+from pellucid.errors import ShapeError, UsageError
+from pellucid.train.step import Batch
+
+Numbers = numpy.ndarray[Any, Any]
+
+CHUNK_BYTES = 8 << 20
+CHUNK_STEPS = 1024
+"""Steps are handed to the compiled program in chunks of at most so many, and so many bytes of rows."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Rows: x (n, …), y (n, …), weight (n,) or None; `rows` picks some of them without a copy."""
+
+    x: Numbers
+    y: Numbers
+    weight: Numbers | None = None
+    rows: Numbers | None = None
+
+    def __post_init__(self) -> None:
+        if self.x.shape[0] != self.y.shape[0]:
+            raise ShapeError(
+                f"x has {self.x.shape[0]} rows but y has {self.y.shape[0]}; there has to be one target a row"
+            )
+        if self.weight is not None and self.weight.shape != self.x.shape[:1]:
+            raise ShapeError(
+                f"sample_weight has shape {self.weight.shape}; it has to be one number a row, "
+                f"({self.x.shape[0]},)"
+            )
+
+    def __len__(self) -> int:
+        return len(self.x) if self.rows is None else len(self.rows)
+
+    def take(self, places: Numbers) -> Batch:
+        """The rows at these places."""
+        where = places if self.rows is None else self.rows[places]
+        return Batch(self.x[where], self.y[where], None if self.weight is None else self.weight[where])
+
+    def stack(self, batches: list[Numbers], length: int) -> Batch:
+        """Batches one after the other along a new first axis, which has room for `length`."""
+        rows = len(batches[0])
+        found = self.take(numpy.concatenate(batches))
+
+        def laid(array: Numbers | None) -> Numbers | None:
+            if array is None:
+                return None
+            room = numpy.zeros((length, rows, *array.shape[1:]), array.dtype)
+            room[: len(batches)] = array.reshape(len(batches), rows, *array.shape[1:])
+            return room
+
+        return Batch(laid(found.x), laid(found.y), laid(found.weight))
+
+    def part(self, places: Numbers) -> Dataset:
+        """Some of the rows as a data set of their own."""
+        return Dataset(self.x, self.y, self.weight, places if self.rows is None else self.rows[places])
+
+    def row_bytes(self) -> int:
+        return max(1, sum(a.nbytes // max(1, len(a)) for a in (self.x, self.y)))
+
+    def split(self, fraction: float) -> tuple[Dataset, Dataset]:
+        """All but the last `fraction` of the rows, and those, as Keras' validation_split."""
+        if not 0 < fraction < 1:
+            raise UsageError(f"validation_split={fraction!r}: it is a fraction of the rows, between 0 and 1")
+        cut = round(len(self) * (1 - fraction))
+        if cut in (0, len(self)):
+            raise UsageError(
+                f"validation_split={fraction!r} of {len(self)} rows leaves one side without a row"
+            )
+        places = numpy.arange(len(self))
+        return self.part(places[:cut]), self.part(places[cut:])
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which rows each step of an epoch trains on, as a function of the seed and the epoch alone."""
+
+    rows: int
+    batch_size: int
+    seed: int
+    shuffle: bool = True
+
+    @property
+    def steps(self) -> int:
+        """Steps in an epoch; the last batch may be smaller."""
+        return -(-self.rows // self.batch_size)
+
+    def batches(self, epoch: int, start: int = 0) -> Iterator[Numbers]:
+        """The places of each batch of an epoch, from step `start` of it on."""
+        left = numpy.zeros(0, dtype=numpy.int64)
+        skip = start * self.batch_size
+        for window in order(self.rows, self.seed, epoch, self.shuffle):
+            left = numpy.concatenate([left, window])
+            whole = len(left) - len(left) % self.batch_size
+            for i in range(0, whole, self.batch_size):
+                if skip:
+                    skip -= self.batch_size
+                else:
+                    yield left[i : i + self.batch_size]
+            left = left[whole:]
+        if len(left):
+            yield left
+
+    def at(self, step: int) -> Numbers:
+        """The places of the batch that step number `step` of the run trains on."""
+        epoch, within = divmod(step, self.steps)
+        return next(self.batches(epoch, within))
+
+    def chunk(self, row_bytes: int) -> int:
+        """How many steps are handed over at once."""
+        fit = CHUNK_BYTES // (row_bytes * self.batch_size)
+        return max(1, min(CHUNK_STEPS, self.rows // self.batch_size, fit))
