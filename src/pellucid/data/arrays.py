@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pellucid.errors import DataError
 
 NUMERIC = "biufc"
-RECIPE = "Give the file or frame to `pellucid train` or to Recipe.learn, which turns labels and dates into numbers."
+RECIPE = "`pellucid train FILE` and Recipe.learn turn a table's labels and dates into numbers."
 
 
 def as_array(value: Any, what: str, finite: bool = True) -> NDArray[Any]:
@@ -29,7 +29,8 @@ def as_array(value: Any, what: str, finite: bool = True) -> NDArray[Any]:
             array = array.astype(np.float32)
         else:
             raise DataError(
-                f"{what} has dtype {array.dtype}, which is not numbers{_first_text(array)}. Convert it, as by "
+                f"{what} has dtype {array.dtype}, which is not numbers{_first_text(array)}. Convert it, as "
+                "by "
                 f"{what}.astype(float), or turn its labels into numbers. {RECIPE}"
             )
     if array.ndim == 0 or array.shape[0] == 0:
@@ -51,7 +52,9 @@ def _numbers(value: Any, what: str) -> tuple[NDArray[Any], list[str]]:
     if isinstance(native, nw.LazyFrame):
         native = native.collect()
     if isinstance(native, nw.DataFrame):
-        columns = [_from_series(column, f'{what}, column "{column.name}"') for column in native.iter_columns()]
+        columns = [
+            _from_series(column, f'{what}, column "{column.name}"') for column in native.iter_columns()
+        ]
         if not columns:
             raise DataError(f"{what} has no columns: give at least one.")
         return np.stack(columns, axis=1), [str(name) for name in native.columns]
@@ -77,12 +80,18 @@ def _from_sequence(rows: Sequence[Any], what: str) -> NDArray[Any]:
     try:
         return np.asarray(items)
     except ValueError as error:
-        lengths = [np.size(cast("Any", row)) if not isinstance(row, list | tuple) else len(cast("list[Any]", row)) for row in items]
+        lengths = [
+            np.size(cast("Any", row)) if not isinstance(row, list | tuple) else len(cast("list[Any]", row))
+            for row in items
+        ]
         odd = next((i for i, length in enumerate(lengths) if length != lengths[0]), None)
         if odd is None:
-            raise DataError(f"{what}: the lists in it are of unequal length below the first level.") from error
+            raise DataError(
+                f"{what}: the lists in it are of unequal length below the first level."
+            ) from error
         raise DataError(
-            f"{what}: row {odd} holds {lengths[odd]} values, row 0 holds {lengths[0]}. Make all rows the same length "
+            f"{what}: row {odd} holds {lengths[odd]} values, row 0 holds {lengths[0]}. Make all rows the "
+            "same length "
             "(pad the short ones)."
         ) from error
 
@@ -115,7 +124,8 @@ def _refuse_not_finite(array: NDArray[Any], what: str, names: list[str]) -> None
     listed = ", ".join(_place(place.tolist(), names) + f": {array[tuple(place)]}" for place in places)
     more = f" and {count - len(places):,} more" if count > len(places) else ""
     raise DataError(
-        f"{what} is not finite at {listed}{more}. Mend or drop these rows, or fill them (np.nan_to_num); a missing "
+        f"{what} is not finite at {listed}{more}. Mend or drop these rows, or fill them (np.nan_to_num); a "
+        "missing "
         "value is dealt with for you when a table is trained on with `pellucid train` or Recipe.learn."
     )
 

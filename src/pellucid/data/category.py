@@ -18,7 +18,7 @@ OTHER, LACKING = 0, 1
 
 @dataclass(frozen=True)
 class Category(Plain):
-    """One number a value (1 where the cell has it), or one code for an embedding: 0 other, 1 missing, 2… values."""
+    """One number a value (1 where the cell has it), or one code for an embedding (0 other, 1 missing)."""
 
     kind: ClassVar[str] = "category"
     name: str
@@ -87,12 +87,15 @@ class Category(Plain):
         """How a cell becomes numbers, in one sentence."""
         if self.encoding == "embedding":
             return (
-                f"{self.name}: a category of {len(self.values):,} values, a code that the network looks up in a table of "
-                f"{self.vocabulary:,} rows of {self.embedding_dimension} learned numbers (0: rare or never seen, 1: missing)."
+                f"{self.name}: a category of {len(self.values):,} values, a code that the network looks up "
+                "in a table of "
+                f"{self.vocabulary:,} rows of {self.embedding_dimension} learned numbers (0: rare or never "
+                "seen, 1: missing)."
             )
         unseen = '"(other)" for rare or new values' if self.other else "all 0 for a new value"
         gaps = ", a place for missing cells" if self.lacking else ""
-        return f"{self.name}: a category, one place for each of {len(self.values)} values, 1 where it holds{gaps}, {unseen}."
+        places = f"one place for each of {len(self.values)} values, 1 where it holds"
+        return f"{self.name}: a category, {places}{gaps}, {unseen}."
 
 
 class CategoryLearner:
@@ -120,7 +123,7 @@ class CategoryLearner:
             self._dropped = True
 
     def column(self) -> Category:
-        """Values met once in 100 training rows or more share "(other)": one row teaches nothing of a value."""
+        """Values met once in 100 rows or more share "(other)": one row teaches nothing of a value."""
         floor = 2 if self._rows >= 100 else 1
         ranked = sorted(self._counts.items(), key=lambda item: (-item[1], item[0]))
         values = tuple(value for value, rows in ranked if rows >= floor)[:MOST_VALUES]

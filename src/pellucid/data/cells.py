@@ -82,7 +82,7 @@ def read_labels(cells: pl.Series, missing: tuple[str, ...] = ()) -> pl.Series:
 
 
 def read_numbers(cells: pl.Series, missing: tuple[str, ...] = (), decimal_comma: bool = False) -> Numbers:
-    """Each cell as a number. "1,234.5", "12 %", " 7 " and "$3" are read, and `dressed` says which were met."""
+    """Each cell as a number. "1,234.5", "12 %", " 7 " and "$3" are read, and `dressed` says which."""
     kind = cells.dtype
     if kind == pl.String:
         return _from_text(cells, missing, decimal_comma)
@@ -105,7 +105,9 @@ def _from_text(cells: pl.Series, missing: tuple[str, ...], decimal_comma: bool) 
     values = plain.to_numpy(writable=True)
     unreadable = np.zeros(values.size, np.bool_)
     dressed = ""
-    hard = (plain.is_null() & cells.is_not_null()) if not decimal_comma else cells.is_not_null()
+    if not decimal_comma and plain.null_count() == cells.null_count():
+        return Numbers(values, unreadable, dressed)
+    hard = cells.is_not_null() if decimal_comma else plain.is_null() & cells.is_not_null()
     positions = hard.arg_true()
     if positions.len():
         text = cells.gather(positions).str.strip_chars()
@@ -159,7 +161,7 @@ def votes_for_decimal_comma(cells: pl.Series) -> tuple[int, int]:
 
 
 def read_truths(cells: pl.Series, missing: tuple[str, ...] = ()) -> tuple[Reals, Flags]:
-    """Each cell as 1 (true, yes, t, y, 1) or 0 (false, no, f, n, 0), NaN where missing; and the unreadable."""
+    """Each cell as 1 (true, yes, t, y, 1) or 0 (false, no, f, n, 0), NaN where missing; and the others."""
     if cells.dtype == pl.Boolean:
         return cells.cast(pl.Float64).to_numpy(), np.zeros(len(cells), np.bool_)
     text = read_labels(cells, missing).str.to_lowercase()

@@ -54,7 +54,8 @@ class CsvFile:
         """The rows in file order, at most `size` a frame, every cell text (a blank one null or "")."""
         if self._fingerprint() != self._stamp:
             raise DataError(f"{self.shown} changed while it was being read: open it again.")
-        wanted = [i for i, name in enumerate(self.columns) if columns is None or name in columns]
+        chosen = set(self.columns if columns is None else columns)
+        wanted = [i for i, name in enumerate(self.columns) if name in chosen]
         row = 0
         for block, line, offset in self._blocks():
             if block is None:
@@ -135,17 +136,20 @@ class CsvFile:
         reader = csv.reader(text.splitlines(keepends=True), delimiter=self.separator)
         names = [name.strip() for name in next(row for row in reader if row)]
         self._header_lines = text.count("\n") or 1
+        where, first = f"{self.shown}, line {self._header_lines}", dict[str, int]()
         for i, name in enumerate(names):
             if not name:
                 raise DataError(
-                    f"{self.shown}, line {self._header_lines}: column {i + 1} of {len(names)} has no name. Give it one in the "
-                    "header (pandas writes a nameless first column unless told to_csv(index=False))."
+                    f"{where}: column {i + 1} of {len(names)} has no name. Give it one in the header (pandas "
+                    "writes a "
+                    "nameless first column unless told to_csv(index=False))."
                 )
-            if name in names[:i]:
+            if name in first:
                 raise DataError(
-                    f'{self.shown}, line {self._header_lines}: columns {names.index(name) + 1} and {i + 1} are both called "{name}". '
-                    "Rename one in the header."
+                    f'{where}: columns {first[name] + 1} and {i + 1} are both called "{name}". Rename one in '
+                    "the header."
                 )
+            first[name] = i
         return names
 
     def _header_length(self, head: bytes) -> int:
@@ -163,7 +167,8 @@ class CsvFile:
                 f"tr '\\r' '\\n' < {self.path.name} > converted.csv"
             )
         raise DataError(
-            f"{self.shown} has a header ({len(self.columns)} columns) and no row below it: nothing to learn from."
+            f"{self.shown} has a header ({len(self.columns)} columns) and no row below it: nothing to learn "
+            "from."
         )
 
     def _blocks(self) -> Iterator[tuple[Block | None, int, int]]:
@@ -191,7 +196,8 @@ class CsvFile:
                 )
                 if rest and (not following or len(rest) > LONGEST):
                     raise DataError(
-                        f"{self.shown}, line {line}: a quotation mark opens a cell and is never closed. Close it, or double "
+                        f"{self.shown}, line {line}: a quotation mark opens a cell and is never closed. "
+                        "Close it, or double "
                         'each mark that belongs to the text: "" for ".'
                     )
                 if not following:
@@ -213,7 +219,8 @@ class CsvFile:
             line += data.count(b"\n", 0, error.start)
             guess = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "latin1"
             raise DataError(
-                f"{self.shown}, line {line}: byte {offset + error.start} (0x{data[error.start]:02x}) is not UTF-8 text. "
+                f"{self.shown}, line {line}: byte {offset + error.start} (0x{data[error.start]:02x}) is not "
+                "UTF-8 text. "
                 f"Convert the file: iconv -f {guess} -t utf-8 {self.path.name} > converted.csv"
             ) from error
 
@@ -228,7 +235,8 @@ class CsvFile:
         listed = ", ".join(f"line {line} has {cells} cell{'s' * (cells != 1)}" for line, cells in found)
         raise DataError(
             f"{self.shown}: {listed}, where the header has {len(self.columns)}. "
-            f'Put text that holds a {name} in double quotes ("…"), and mark a missing cell by nothing between two {name}s.'
+            f'Put text that holds a {name} in double quotes ("…"), and mark a missing cell by nothing '
+            f"between two {name}s."
         )
 
     def _parse(self, block: Block, size: int, wanted: list[int]) -> Iterator[pl.DataFrame]:

@@ -134,7 +134,8 @@ def refuse_infinite(survey: ColumnSurvey, table: Table) -> None:
     if survey.infinite:
         listed = ", ".join(f'{table.place(row)} ("{text}")' for row, text in survey.infinite)
         raise DataError(
-            f'{table.name}, column "{survey.name}": infinite at {listed}. Mend the cells, or count them as missing '
+            f'{table.name}, column "{survey.name}": infinite at {listed}. Mend the cells, or count them as '
+            "missing "
             f"with --missing {survey.infinite[0][1]}."
         )
 
@@ -148,11 +149,14 @@ def _not_numbers(survey: ColumnSurvey, table: Table) -> str:
         else ""
     )
     if not survey.texts:
-        return f'{table.name}, column "{name}" holds no numbers ({survey.typed or "text"}): leave its kind to pellucid.'
+        held = survey.typed or "text"
+        return f'{table.name}, column "{name}" holds no numbers ({held}): leave its kind to pellucid.'
     flags = " ".join(f"--missing {_quoted(text)}" for text in texts)
     return (
-        f'{table.name}, column "{name}": {survey.numbers:,} cells are numbers, but not {listed}{more}. Mend the cells, '
-        f"or count them as missing with {flags}, or take every cell as a label with --kind {_quoted(name)}=category."
+        f'{table.name}, column "{name}": {survey.numbers:,} cells are numbers, but not {listed}{more}. Mend '
+        "the cells, "
+        f"or count them as missing with {flags}, or take every cell as a label with --kind "
+        f"{_quoted(name)}=category."
     )
 
 
@@ -166,6 +170,7 @@ def _format(survey: ColumnSurvey, table: Table) -> str:
     if survey.formats and survey.formats is not FORMATS and survey.texts:
         return survey.formats[0]
     raise DataError(
-        f'{table.name}, column "{survey.name}" can not be read as dates: no one format reads all of its cells. Write '
+        f'{table.name}, column "{survey.name}" can not be read as dates: no one format reads all of its '
+        "cells. Write "
         f"them as 2024-12-31 or 2024-12-31 23:59:59, or choose another kind."
     )

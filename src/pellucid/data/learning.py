@@ -1,6 +1,6 @@
-"""From a table to a recipe: one pass to see what the columns hold, one for the target, one over the training rows."""
+"""From a table to a recipe, in three passes: over all columns, over the target, over the training rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,8 @@ from pellucid.autodiff.random import bits
 from pellucid.data.cells import Flags, Reals
 from pellucid.data.columns import Column, Learner, LeftOutLearner
 from pellucid.data.kinds import is_row_number, learner_for, looks_like_identifier, near, row_number_reason
+from pellucid.data.moment import Moment, also_read_as
+from pellucid.data.number import Number
 from pellucid.data.split import TRAINING, split
 from pellucid.data.survey import ColumnSurvey
 from pellucid.data.table import Table
@@ -27,7 +29,8 @@ def choose_target(table: Table, target: str | None) -> str:
     name = target or table.default_target
     if name is None:
         raise DataError(
-            f"{table.name}: say which column to predict, --target COLUMN (in Python target=…).{near('', table.columns)}"
+            f"{table.name}: say which column to predict, --target COLUMN (in Python "
+            f"target=…).{near('', table.columns)}"
         )
     if name not in table.columns:
         raise DataError(f'{table.name} has no column "{name}" to predict.{near(name, table.columns)}')
@@ -75,18 +78,17 @@ def read_answers(table: Table, about: ColumnSurvey, task: str | None) -> Answers
         answers = Answers(target, usable, places[codes[usable]])
     if answers.values.size < FEWEST_ROWS:
         raise DataError(
-            f'{table.name}: {answers.values.size} rows have a "{target.name}"; at least {FEWEST_ROWS} are needed to learn.'
+            f'{table.name}: {answers.values.size} rows have a "{target.name}"; at least {FEWEST_ROWS} are '
+            "needed to learn."
         )
     return answers
 
 
-def _number_labels(
-    target: TargetColumn, columns: "Sequence[pl.Series] | object"
-) -> tuple[NDArray[np.int32], list[str]]:
+def _number_labels(target: TargetColumn, columns: Iterable[pl.Series]) -> tuple[NDArray[np.int32], list[str]]:
     """Each row's label as a number in order of appearance (-1 missing), and the labels."""
     seen: dict[str, int] = {}
     codes: list[NDArray[np.int32]] = []
-    for cells in columns:  # type: ignore[union-attr]
+    for cells in columns:
         labels = target.labels(cells)
         for label in labels.drop_nulls().unique(maintain_order=True):
             seen.setdefault(label, len(seen))
@@ -152,24 +154,37 @@ def training_rows(answers: Answers, seed: int, validation: float, test: float) -
     return training
 
 
-def remarks(table: Table, answers: Answers, asked: str | None, columns: Sequence[Column]) -> list[str]:
+def remarks(
+    table: Table,
+    answers: Answers,
+    asked: str | None,
+    columns: Sequence[Column],
+    surveys: Mapping[str, ColumnSurvey],
+) -> list[str]:
     """What a person should know of how the table was understood."""
     target, found = answers.target, table.notes
     absent = int((~answers.usable).sum())
     if absent:
         found.append(
-            f'{absent:,} of {answers.usable.size:,} rows are left out because their "{target.name}" is missing.'
+            f'{absent:,} of {answers.usable.size:,} rows are left out because their "{target.name}" is '
+            "missing."
         )
     for column in columns:
         if column.kind == "leave_out":
             found.append(column.describe())
-        elif column.kind == "number" and column.dressed:
+        elif isinstance(column, Number) and column.dressed:
             found.append(f"{column.name}: {column.dressed} was read as a number.")
+        elif isinstance(column, Moment) and (other := also_read_as(surveys[column.name].formats)):
+            found.append(
+                f"{column.name}: its dates fit {column.format} and {other} alike and were read by the first; write "
+                "them as 2024-12-31 to be sure."
+            )
     if target.task == "regression":
         return found
     if target.numbers and asked is None:
         found.append(
-            f'"{target.name}" holds {len(target.classes)} different whole numbers and was taken as classes; if they are '
+            f'"{target.name}" holds {len(target.classes)} different whole numbers and was taken as classes; '
+            "if they are "
             "amounts, choose --task regression."
         )
     counts = np.bincount(answers.values.astype(np.int64), minlength=len(target.classes))
@@ -182,7 +197,8 @@ def remarks(table: Table, answers: Answers, asked: str | None, columns: Sequence
     if counts.min() * 10 < counts.max():
         rare, common = target.classes[int(counts.argmin())], target.classes[int(counts.argmax())]
         found.append(
-            f"The classes are unbalanced: {common} has {counts.max():,} rows, {rare} {counts.min():,}; always answering "
+            f"The classes are unbalanced: {common} has {counts.max():,} rows, {rare} {counts.min():,}; "
+            "always answering "
             f"{common} would be right {counts.max() / counts.sum():.1%} of the time."
         )
     return found

@@ -14,8 +14,9 @@ from pellucid.data.tally import Spread
 
 CLOCKS = ("", " %H:%M:%S%.f", " %H:%M", " %I:%M %p", " %I:%M:%S %p")
 DAYS = (
-    "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d %b %Y",
-    "%d-%b-%Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%d.%m.%y", "%m/%d/%y", "%d/%m/%y", "%d-%b-%y",
+    "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%m-%d-%Y",
+    "%d %b %Y", "%d-%b-%Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%d.%m.%y", "%m/%d/%y",
+    "%d/%m/%y", "%d-%b-%y",
 )  # fmt: skip
 ISO = (
     "%Y-%m-%dT%H:%M:%S%.f%#z",
@@ -25,7 +26,7 @@ ISO = (
     "%Y-%m",
 )
 FORMATS = (*ISO, *(day + clock for day in DAYS for clock in CLOCKS), "%H:%M:%S%.f", "%H:%M", "%I:%M %p")
-MONTH_FIRST = {"%m/%d": "%d/%m", "%m-%d-%Y": "%d-%m-%Y"}
+SWAPPED = (("%m/%d", "%d/%m"), ("%d-%m", "%m-%d"))
 CYCLES = {"month": 12.0, "weekday": 7.0, "hour": 24.0}
 
 
@@ -63,6 +64,14 @@ def formats_of(
     few = cells.slice(0, 20)
     alive = tuple(f for f in candidates if not read_moments(few, f, missing)[1].any())
     return tuple(f for f in alive if not read_moments(cells, f, missing)[1].any())
+
+
+def also_read_as(formats: tuple[str, ...]) -> str:
+    """The format with day and month the other way round, if it reads all cells as the first format does."""
+    for chosen, other in SWAPPED:
+        if formats and chosen in formats[0] and formats[0].replace(chosen, other) in formats:
+            return formats[0].replace(chosen, other)
+    return ""
 
 
 @dataclass(frozen=True)
@@ -148,7 +157,7 @@ class MomentLearner:
         self._ranges = dict.fromkeys(CYCLES, (np.inf, -np.inf))
         self._lacking = False
 
-    def see(self, cells: pl.Series, sampled: Flags) -> None:
+    def see(self, cells: pl.Series, sampled: Flags) -> None:  # noqa: ARG002
         """Takes in cells of training rows."""
         moments = read_moments(cells, self._format, self._missing)[0]
         self._lacking |= moments.null_count() > 0

@@ -22,7 +22,7 @@ class Number(Plain):
     mean: float
     scale: float
     spread: float = 0.0
-    """The unit of the squashing (quartile distance / 1.349, the deviation of a normal curve); 0: not squashed."""
+    """The unit of the squashing (quartile distance / 1.349, a normal curve's deviation); 0: not squashed."""
     indicator: bool = False
     decimal_comma: bool = False
     dressed: str = ""
@@ -120,15 +120,13 @@ def _worth_squashing(sample: Reals, median: float) -> float:
 
     Heavy: the kurtosis is above 10 (a normal curve has 3, an exponential one 9). Much lighter: below half.
     """
-    if sample.size < 20:
+    if sample.size < 20 or (before := _kurtosis(sample)) <= 10:
         return 0.0
     low, high = np.quantile(sample, [0.25, 0.75])
     unit = float(high - low) / 1.349
     if not unit > 0 or not np.isfinite(unit):
         return 0.0
-    before = _kurtosis(sample / unit)
-    after = _kurtosis(np.arcsinh((sample - median) / unit))
-    return unit if before > 10 and after < before / 2 else 0.0
+    return unit if _kurtosis(np.arcsinh((sample - median) / unit)) < before / 2 else 0.0
 
 
 def _kurtosis(values: Reals) -> float:

@@ -15,8 +15,8 @@ def order(
 ) -> Iterator[NDArray[np.int64]]:
     """The rows 0 to n - 1, each once, in the order of one epoch, in pieces of at most `window` (or a page).
 
-    Up to `window` rows: one random permutation. Beyond: pages of 1024 neighbouring rows are shuffled, then the rows
-    within each window of pages, so that memory stays bounded and the disk is read page by page.
+    Up to `window` rows: one random permutation. Beyond: pages of 1024 neighbouring rows are shuffled, then
+    the rows within each window of pages, so that memory stays bounded and the disk is read page by page.
 
     >>> [piece.tolist() for piece in order(5, seed=0, epoch=1)]
     [[1, 3, 2, 0, 4]]

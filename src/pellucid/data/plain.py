@@ -33,7 +33,8 @@ def plain_from_json(record: type[T], plain: Mapping[str, Any]) -> T:
     unknown = sorted(set(values) - {field.name for field in fields(record)})
     if unknown:
         raise DataError(
-            f"A recipe's {record.kind} has {', '.join(unknown)}, which this pellucid does not know: update it."
+            f"A recipe's {record.kind} has {', '.join(unknown)}, which this pellucid does not know: update "
+            "it."
         )
     try:
         return record(**values)

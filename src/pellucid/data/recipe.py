@@ -1,4 +1,4 @@
-"""How a table becomes numbers: learned once from its training rows, kept as plain JSON, applied to any table."""
+"""How a table becomes numbers: learned from its training rows, kept as JSON, applied to any table."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -73,7 +73,7 @@ class Recipe:
         learned = answers.target
         if learned.task == "regression":
             learned = learned.scaled_to(answers.values[training[answers.usable]].astype(np.float64))
-        notes = learning.remarks(table, answers, asked, columns)
+        notes = learning.remarks(table, answers, asked, columns, surveys)
         left_out = int((~answers.usable).sum())
         return cls(columns, learned, seed, validation, test, left_out, notes)
 
@@ -95,7 +95,7 @@ class Recipe:
 
     @property
     def embeddings(self) -> list[tuple[int, int, int]]:
-        """(feature index, vocabulary, dimension) of each column that is a code; they are the last features."""
+        """(feature index, vocabulary, dimension) of each column that is a code, the last features."""
         coded = [column for column in self._features if isinstance(column, Category) and _embedded(column)]
         first = self.width - len(coded)
         return [(first + i, column.vocabulary, column.embedding_dimension) for i, column in enumerate(coded)]
@@ -115,7 +115,8 @@ class Recipe:
         if absent:
             listed = ", ".join(f'"{name}"' for name in absent[:10]) + (", …" if len(absent) > 10 else "")
             raise DataError(
-                f"{table.name} lacks {'columns' if len(absent) > 1 else 'the column'} {listed}, which the model was trained "
+                f"{table.name} lacks {'columns' if len(absent) > 1 else 'the column'} {listed}, which the "
+                "model was trained "
                 f"on.{near(absent[0], table.columns)}"
             )
         return ((x, rows) for x, rows, _ in self._encoded(table, names))
@@ -145,7 +146,8 @@ class Recipe:
         name = self.target.name
         if name not in table.columns:
             raise DataError(
-                f'{table.name} has no column "{name}", so there is nothing to score by.{near(name, table.columns)}'
+                f'{table.name} has no column "{name}", so there is nothing to score '
+                f"by.{near(name, table.columns)}"
             )
         values: list[NDArray[Any]] = []
         rows: list[NDArray[np.int64]] = []
@@ -225,7 +227,8 @@ class Recipe:
         """The recipe that `to_json` wrote. Raises DataError for one of a newer version."""
         if plain.get("version") != VERSION:
             raise DataError(
-                f"The recipe has version {plain.get('version')!r}; this pellucid reads version {VERSION}. Update pellucid."
+                f"The recipe has version {plain.get('version')!r}; this pellucid reads version {VERSION}. "
+                "Update pellucid."
             )
         return cls(
             tuple(column_from_json(column) for column in plain["columns"]),
@@ -259,6 +262,8 @@ class _located:
         if isinstance(error, UnreadableCells):
             listed = ", ".join(f'{self._table.place(self._row + i)} ("{text}")' for i, text in error.found)
             raise DataError(
-                f'{self._table.name}, column "{error.column}": expected {error.expected}, found {listed}. Mend '
-                f"{'the cell' if error.count == 1 else 'the cells'} or leave {'it' if error.count == 1 else 'them'} empty."
+                f'{self._table.name}, column "{error.column}": expected {error.expected}, found {listed}. '
+                "Mend "
+                f"{'the cell' if error.count == 1 else 'the cells'} or leave "
+                f"{'it' if error.count == 1 else 'them'} empty."
             ) from error

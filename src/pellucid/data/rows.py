@@ -45,7 +45,7 @@ class Subset:
 
 @dataclass(frozen=True)
 class Rows:
-    """x (n, width) float32, y (n,), the part of each row (0 training, 1 validation, 2 test), its table row."""
+    """x (n, width) float32, y (n,), each row's part (0 training, 1 validation, 2 test), its table row."""
 
     x: NDArray[np.float32]
     y: NDArray[Any]
@@ -89,7 +89,7 @@ class Rows:
 
 
 def room(count: int, width: int, memory_limit: int) -> tuple[NDArray[np.float32], Path | None]:
-    """An array (count, width) to fill; above `memory_limit` bytes it is a file, in the new folder returned."""
+    """An array (count, width) to fill; above `memory_limit` bytes it is a file in the new folder."""
     if count * width * 4 <= memory_limit:
         return np.empty((count, width), np.float32), None
     folder = Path(tempfile.mkdtemp(prefix="pellucid-rows-"))

@@ -43,13 +43,13 @@ class ColumnSurvey:
         """Takes in a batch of cells whose first is row number `row` of the file."""
         self.rows += len(cells)
         kind = cells.dtype
-        if kind.is_nested() or kind in (pl.Binary, pl.Object):
+        if kind.is_nested() or kind == pl.Binary or kind == pl.Object:
             self.typed = "nested"
-        elif kind == pl.Boolean or kind in (pl.Date, pl.Datetime, pl.Time):
+        elif kind == pl.Boolean or (kind.is_temporal() and kind != pl.Duration):
             self.typed = "boolean" if kind == pl.Boolean else "moment"
             self.lacking += cells.null_count()
             self.labels.add(cells.drop_nulls())
-        elif kind in (pl.Categorical, pl.Enum):
+        elif kind == pl.Categorical or kind == pl.Enum:
             self.typed = "text"
             self._see_text(read_labels(cells, self.missing), row)
         elif kind == pl.Null:

@@ -145,7 +145,11 @@ class ParquetSource:
             raise DataError(f"{shown} has {len(self.columns)} columns and no row: nothing to learn from.")
 
     def batches(self, size: int, columns: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
-        scan = self._scan if columns is None else self._scan.select([c for c in self.columns if c in columns])
+        scan = (
+            self._scan
+            if columns is None
+            else self._scan.select([c for c in self.columns if c in set(columns)])
+        )
         for first in range(0, self._count, size):
             try:
                 yield scan.slice(first, size).collect()
@@ -173,14 +177,12 @@ class FrameSource:
             raise DataError(
                 f"{shown} is not a dataframe that can be read: {str(error).splitlines()[0]}"
             ) from error
-        except nw.exceptions.NarwhalsError as error:
-            raise DataError(f"{shown}: {str(error).splitlines()[0]}") from error
         self.columns = self._frame.columns
         if not self._frame.height:
             raise DataError(f"{shown} has {len(self.columns)} columns and no row: nothing to learn from.")
 
     def batches(self, size: int, columns: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
-        wanted = self.columns if columns is None else [c for c in self.columns if c in columns]
+        wanted = self.columns if columns is None else [c for c in self.columns if c in set(columns)]
         yield from self._frame.select(wanted).iter_slices(size)
 
     def row_count(self) -> int:

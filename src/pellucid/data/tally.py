@@ -15,7 +15,8 @@ MOST_HASHES = 100_000
 class Spread:
     """Count, mean and sum of squared deviations, merged batch by batch without loss of digits.
 
-    Source: Chan, Golub, LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances" (1979).
+    Source: Chan, Golub, LeVeque, "Updating formulae and a pairwise algorithm for computing sample
+    variances" (1979).
     """
 
     count: int = 0
@@ -37,7 +38,7 @@ class Spread:
 
     @property
     def scale(self) -> float:
-        """The standard deviation (divided by n), or 1 where all values are equal and there is nothing to scale."""
+        """The standard deviation (divided by n), or 1 where all values are equal."""
         if not self.count:
             return 1.0
         deviation = float(np.sqrt(self.deviations / self.count))
@@ -48,8 +49,8 @@ class Spread:
 class Distinct:
     """How many different values a column has, by a bounded set of hashes.
 
-    Above 100,000 different hashes only those below a falling threshold are kept, with their counts: a fair sample
-    of the values. Source: Flajolet, "On adaptive sampling" (1990), doi:10.1007/BF02241657.
+    Above 100,000 different hashes only those below a falling threshold are kept, with their counts: a fair
+    sample of the values. Source: Flajolet, "On adaptive sampling" (1990), doi:10.1007/BF02241657.
     """
 
     def __init__(self) -> None:

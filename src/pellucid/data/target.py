@@ -91,7 +91,8 @@ class TargetColumn(Plain):
     def describe(self) -> str:
         """What is predicted, in one sentence."""
         if self.task == "regression":
-            return f"{self.name}: an amount, learned as its distance from {self.mean:.6g} in units of {self.scale:.6g}."
+            unit = f"its distance from {self.mean:.6g} in units of {self.scale:.6g}"
+            return f"{self.name}: an amount, learned as {unit}."
         shown = ", ".join(self.classes[:10]) + (", …" if len(self.classes) > 10 else "")
         return f"{self.name}: one of {len(self.classes)} classes ({shown})."
 
@@ -109,13 +110,14 @@ def infer_target(survey: ColumnSurvey, table: Table, task: str | None) -> Target
     where = f'{table.name}, target "{name}"'
     if survey.typed in ("nested", "moment"):
         raise DataError(
-            f"{where} holds {'dates' if survey.typed == 'moment' else 'nested cells'}: predict a number or a label."
+            f"{where} holds {'dates' if survey.typed == 'moment' else 'nested cells'}: predict a number or a "
+            "label."
         )
     if not survey.present:
         raise DataError(f"{where}: every cell is missing, so there is nothing to learn from.")
     if survey.constant:
         raise DataError(
-            f"{where} is the same in every row ({_example(survey, table)}): there is nothing to tell apart."
+            f"{where} is the same in every row ({_example(survey)}): there is nothing to tell apart."
         )
     numbers = bool(survey.numbers) and not survey.texts and not survey.typed
     if task is None:
@@ -135,7 +137,7 @@ def infer_target(survey: ColumnSurvey, table: Table, task: str | None) -> Target
 
 
 def _few_whole_numbers(survey: ColumnSurvey) -> bool:
-    """Whether whole numbers look like the names of classes: at most 20, from 0 up, nearly all in use, and often."""
+    """Whether whole numbers look like classes: at most 20, from 0 up, nearly all in use, and often."""
     different = survey.values.count if survey.values is not None else 0
     dense = survey.highest - survey.lowest + 1 <= 1.5 * different
     often = survey.numbers >= 3 * different
@@ -149,7 +151,7 @@ def _few_whole_numbers(survey: ColumnSurvey) -> bool:
     )
 
 
-def _example(survey: ColumnSurvey, table: Table) -> str:
+def _example(survey: ColumnSurvey) -> str:
     return (
         f'"{survey.unreadable[0][1]}"'
         if survey.unreadable
@@ -164,8 +166,10 @@ def _spoiled(survey: ColumnSurvey, table: Table) -> str:
         ", ".join(f'{table.place(row)} ("{text}")' for row, text in survey.unreadable) or "no cell is one"
     )
     return (
-        f'{table.name}, target "{survey.name}": {survey.numbers:,} of {survey.present:,} cells are numbers; not: {listed}. '
-        "Mend the cells, or count them as missing with --missing TEXT, or predict classes with --task multiclass."
+        f'{table.name}, target "{survey.name}": {survey.numbers:,} of {survey.present:,} cells are numbers; '
+        f"not: {listed}. "
+        "Mend the cells, or count them as missing with --missing TEXT, or predict classes with --task "
+        "multiclass."
     )
 
 
@@ -179,7 +183,8 @@ def with_classes(
         raise DataError(f"{where} has only one class ({', '.join(counts)}): there is nothing to tell apart.")
     if len(counts) > MOST_CLASSES or (rows >= 10 and len(counts) > 0.9 * rows):
         raise DataError(
-            f"{where} has {len(counts):,} different values in {rows:,} rows: an identifier, not classes. Choose another "
+            f"{where} has {len(counts):,} different values in {rows:,} rows: an identifier, not classes. "
+            "Choose another "
             "target, or --task regression if they are amounts."
         )
     if asked == "binary" and len(counts) != 2:
