@@ -63,6 +63,7 @@ def gradients(output: Value, wrt: Sequence[Value]) -> list[Value]:
                 if source.row.index in needed:
                     before = arrived.get(source.row.index)
                     arrived[source.row.index] = gradient if before is None else before + gradient
+    tape.slopes.update({index: gradient.row.index for index, gradient in arrived.items()})
     return [arrived[v.row.index] if v.row.index in arrived else _zeros(v) for v in wrt]
 
 

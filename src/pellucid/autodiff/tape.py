@@ -56,6 +56,8 @@ class Tape:
     """The layers being called, outermost first, each with its path."""
     draws: dict[str, int] = field(default_factory=dict[str, int])
     """How often each path has asked for random numbers, so that a layer called twice draws anew."""
+    slopes: dict[int, int] = field(default_factory=dict[int, int])
+    """After back-propagation: for a row's index, that of the row which holds its gradient."""
     _given: dict[str, Value] = field(default_factory=dict[str, "Value"])
     _backward_of: Row | None = None
 

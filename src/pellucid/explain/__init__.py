@@ -1,0 +1,1 @@
+"""A tape in words and formulas."""

@@ -15,10 +15,10 @@ from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, dataclass_transform
 
-from pellucid.autodiff import Array, Tape, Value
+from pellucid.autodiff import Tape, Value
 from pellucid.errors import ShapeError, UsageError
 from pellucid.nn import initializers
 
@@ -27,6 +27,7 @@ LAYERS: dict[str, type[Layer]] = {}
 
 
 @dataclass_transform(eq_default=False, kw_only_default=False, field_specifiers=(field,))
+@dataclass(eq=False)
 class Layer:
     """The base of every layer and model."""
 
@@ -81,7 +82,7 @@ class Layer:
 
     def to_json(self) -> dict[str, Any]:
         """The class and its fields, from which `from_json` makes an equal layer."""
-        return {"class": type(self).__name__} | {
+        return {"layer": type(self).__name__} | {
             f.name: as_json(getattr(self, f.name))
             for f in fields(self)
             if f.init and getattr(self, f.name) != f.default
@@ -90,10 +91,10 @@ class Layer:
 
 def from_json(config: dict[str, Any]) -> Layer:
     """The layer that `to_json` described."""
-    kind = config.get("class")
+    kind = config.get("layer")
     if kind not in LAYERS:
         raise UsageError(f"the layer {kind!r} is not known here; import the module that defines it first")
-    options = {key: _revive(value) for key, value in config.items() if key != "class"}
+    options = {key: _revive(value) for key, value in config.items() if key != "layer"}
     return LAYERS[kind](**options)
 
 
@@ -110,7 +111,7 @@ def as_json(value: Any) -> Any:
 
 def _revive(value: Any) -> Any:
     if isinstance(value, dict):
-        return from_json(value) if value.get("class") in LAYERS else initializers.from_json(value)
+        return from_json(value) if "layer" in value else initializers.from_json(value)
     if isinstance(value, list):
         return [_revive(item) for item in value]
     return value
@@ -177,9 +178,3 @@ def _unused(name: str, taken: dict[str, Layer], layer: Layer) -> str:
     while f"{name}_{number}" in taken:
         number += 1
     return f"{name}_{number}"
-
-
-dataclass(Layer, eq=False)
-assert is_dataclass(Layer)
-
-__all__ = ["LAYERS", "Array", "Layer", "as_json", "from_json", "snake_case", "tape_of"]

@@ -49,7 +49,7 @@ class Loss:
         return y_pred
 
     def to_json(self) -> dict[str, Any]:
-        return {"class": type(self).__name__} | {f.name: getattr(self, f.name) for f in fields(self)}
+        return {"loss": type(self).__name__} | {f.name: getattr(self, f.name) for f in fields(self)}
 
 
 @dataclass(frozen=True)
@@ -180,9 +180,9 @@ def get(loss: str | Loss) -> Loss:
 def from_json(config: dict[str, Any]) -> Loss:
     """The loss that `to_json` described."""
     known = {cls.__name__: cls for cls in LOSSES.values()}
-    if config.get("class") not in known:
+    if config.get("loss") not in known:
         raise UsageError(f"the loss {config.get('loss')!r} is not known; known: {', '.join(known)}")
-    return known[config["class"]](**{k: v for k, v in config.items() if k != "class"})
+    return known[config["loss"]](**{k: v for k, v in config.items() if k != "loss"})
 
 
 def _over_row(each: Value) -> Value:

@@ -95,13 +95,13 @@ class XlaEngine:
 
     def start(self, state: State) -> State:
         with self.precision():
-            return self._jax.tree.map(self._jax.numpy.asarray, state)
+            return _in_order(self._jax.tree.map(self._jax.numpy.asarray, state), state)
 
     def run(self, state: State, batches: Batch, count: int) -> tuple[State, Report]:
         with self.precision():
-            state, report = self._many(state, batches, count)
+            after, report = self._many(state, batches, count)
             losses, metrics = self._jax.tree.map(lambda a: numpy.asarray(a)[:count], tuple(report))
-        return state, Report(losses, metrics)
+        return _in_order(after, state), Report(losses, metrics)
 
     def predict(self, parameters: Arrays, batch: Batch) -> tuple[numpy.ndarray[Any, Any], Array]:
         with self.precision():
@@ -109,11 +109,12 @@ class XlaEngine:
             return numpy.asarray(rows), numpy.asarray(y_pred)
 
     def tapped(self, program: Any) -> Any:
-        """Compiles a program that returns every row of its tape."""
+        """Compiles a program that returns every row of its tape, once for each shape of its arguments."""
+        compiled = self._jax.jit(program)
 
         def run(*arguments: Any) -> Any:
             with self.precision():
-                return self._jax.jit(program)(*arguments)
+                return compiled(*arguments)
 
         return run
 
@@ -172,6 +173,11 @@ def _evaluate(step: Step, parameters: Arrays, batch: Batch) -> tuple[Any, Array]
     y = done.loss.tape.given("y", batch.y)
     rows = step.loss.rows(y, done.y_pred).array
     return rows, step.loss.prediction(done.y_pred).array
+
+
+def _in_order(state: State, like: State) -> State:
+    """The same state with the keys in the order of `like`: JAX sorts them."""
+    return State(*({path: a[path] for path in b} for a, b in zip(state, like, strict=True)))
 
 
 def _to_numpy(arrays: Arrays) -> Arrays:

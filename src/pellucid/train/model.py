@@ -142,7 +142,7 @@ class Model(Layer):
         data = self._dataset(x, y, sample_weight, None, dtype)
         self.build(data.x)
         parameters = self.compiled.parameters or {}
-        return evaluate(self._engine(engine), parameters, data, self.compiled.metrics)
+        return evaluate(self.evaluator(engine), parameters, data, self.compiled.metrics)
 
     def predict(self, x: Any, *, batch_size: int = 1024, engine: str = "xla") -> Numbers:
         """The network's output for each row; the first call creates the weights.
@@ -153,7 +153,7 @@ class Model(Layer):
         self.build(rows)
         data = Dataset(rows, numpy.zeros((len(rows), 0), rows.dtype))
         parts = predictions(
-            self._engine(engine, only_predict=True), self.compiled.parameters or {}, data, batch_size
+            self.evaluator(engine, only_predict=True), self.compiled.parameters or {}, data, batch_size
         )
         return numpy.concatenate([y_pred for _, _, y_pred in parts])
 
@@ -239,7 +239,7 @@ class Model(Layer):
             now.parameters = {path: numpy.asarray(a).astype(dtype) for path, a in now.parameters.items()}
         now.dtype = dtype
 
-    def _engine(self, name: str, only_predict: bool = False) -> engines.Engine:
+    def evaluator(self, name: str, only_predict: bool = False) -> engines.Engine:
         """An engine for evaluating, kept so that its compiled programs are."""
         now = self.compiled
         kept = vars(self).setdefault("_engines", {})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy
@@ -15,7 +16,7 @@ import numpy
 from pellucid.autodiff import Row, Tape, Value
 from pellucid.train.dataset import Dataset, Numbers, Plan
 from pellucid.train.engine import Engine, XlaEngine
-from pellucid.train.step import Arrays, Batch, State, Step
+from pellucid.train.step import Arrays, Batch, Pass, State, Step
 
 
 @dataclass(frozen=True)
@@ -85,36 +86,43 @@ class Replay:
 
     def tapped(self, state: State, batch: Batch, places: Numbers, number: int) -> OpenStep:
         """One step, with its tape: compiled like the plain one where the engine compiles."""
-        kept: list[Any] = []
-
-        def program(state: State, batch: Batch) -> Any:
-            done = self.step.backprop(state.parameters, batch, state.optimizer["step"])
-            kept[:] = [done]
-            after = self.step.updated(state, done.gradients)
-            return [row.output for row in done.loss.tape.rows], after, done.gradients
-
-        if isinstance(self.engine, XlaEngine):
-            outputs, after, gradients = self.engine.tapped(program)(state, batch)
-        else:
-            outputs, after, gradients = program(state, batch)
-        done = kept[0]
+        program, passes = self._program
+        outputs, after, gradients = program(state, batch)
+        done = passes[batch.x.shape]
         tape = _rebuilt(done.loss.tape, [numpy.asarray(a) for a in outputs], state, self.step.seed)
         return OpenStep(
             number,
             batch,
             places,
-            _numpy(state),
-            _numpy(after),
+            _numpy(state, state),
+            _numpy(after, state),
             tape,
             Value(tape, tape.rows[done.loss.row.index]),
             Value(tape, tape.rows[done.y_pred.row.index]),
-            {path: numpy.asarray(a) for path, a in gradients.items()},
+            {path: numpy.asarray(gradients[path]) for path in state.parameters},
         )
+
+    @cached_property
+    def _program(self) -> tuple[Any, dict[tuple[int, ...], Pass]]:
+        """The step that gives every number of its tape, and, by shape of batch, the pass it was traced on.
+
+        Made once for a run, so that only the first opened step waits for the compiler.
+        """
+        passes: dict[tuple[int, ...], Pass] = {}
+
+        def program(state: State, batch: Batch) -> Any:
+            done = self.step.backprop(state.parameters, batch, state.optimizer["step"])
+            passes[batch.x.shape] = done
+            after = self.step.updated(state, done.gradients)
+            return [row.output for row in done.loss.tape.rows], after, done.gradients
+
+        return (self.engine.tapped(program) if isinstance(self.engine, XlaEngine) else program), passes
 
 
 def _rebuilt(traced: Tape, outputs: list[Numbers], state: State, seed: int) -> Tape:
     """The tape again, with numbers in the place of what was traced."""
     tape = Tape({p: numpy.asarray(a) for p, a in state.parameters.items()}, seed, training=True)
+    tape.slopes.update(traced.slopes)
     for row, output in zip(traced.rows, outputs, strict=True):
         inputs = tuple(Value(tape, tape.rows[v.row.index]) if isinstance(v, Value) else v for v in row.inputs)
         output.flags.writeable = False
@@ -122,5 +130,6 @@ def _rebuilt(traced: Tape, outputs: list[Numbers], state: State, seed: int) -> T
     return tape
 
 
-def _numpy(state: State) -> State:
-    return State(*({path: numpy.asarray(a) for path, a in part.items()} for part in state))
+def _numpy(state: State, like: State) -> State:
+    """NumPy arrays, in the order of `like`: JAX sorts the keys of a dict."""
+    return State(*({path: numpy.asarray(a[path]) for path in b} for a, b in zip(state, like, strict=True)))

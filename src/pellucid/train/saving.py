@@ -8,8 +8,8 @@ from typing import Any, cast
 
 from pellucid.autodiff import Array
 from pellucid.errors import RunError, UsageError
+from pellucid import optim
 from pellucid.nn import layer, losses, metrics
-from pellucid.optim import Optimizer
 from pellucid.record import files
 from pellucid.train.model import Model
 
@@ -35,9 +35,9 @@ def revive(config: dict[str, Any], parameters: dict[str, Array]) -> Model:
     """The model that `describe` described, with these weights."""
     model = layer.from_json(config["network"])
     if not isinstance(model, Model):
-        raise RunError(f"{config['network'].get('class')} is a layer, not a model")
+        raise RunError(f"{config['network'].get('layer')} is a layer, not a model")
     now = model.compiled
-    now.optimizer = Optimizer.from_json(config["optimizer"])
+    now.optimizer = optim.from_json(config["optimizer"])
     now.loss = losses.from_json(config["loss"]) if config["loss"] else None
     now.metrics = tuple(metrics.from_json(m) for m in config["metrics"])
     now.dtype, now.features = config["dtype"], tuple(config["features"])

@@ -1,0 +1,94 @@
+"""An optimizer's update of one weight, line by line, read back from the rule that ran.
+
+The rule is a straight sequence of assignments; each becomes `name = formula = numbers = value`.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Mapping
+from typing import Any
+
+import numpy
+
+from pellucid.explain.number import factor, number
+
+SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "×", ast.Div: "/", ast.Pow: "^"}
+
+
+def update_lines(optimizer: Any, known: Mapping[str, Any]) -> list[str]:
+    """Each line of `optimizer.rule` with its numbers; `known` holds g, w, rate, t and the slots."""
+    source = textwrap.dedent(inspect.getsource(type(optimizer).rule))
+    function = ast.parse(source).body[0]
+    assert isinstance(function, ast.FunctionDef)
+    reader = _Reader(optimizer, dict(known))
+    reader.run(function.body)
+    return reader.lines
+
+
+class _Reader:
+    """Goes through the statements of a rule, keeping each name's value."""
+
+    def __init__(self, optimizer: Any, known: dict[str, Any]) -> None:
+        self.optimizer, self.known, self.lines = optimizer, known, list[str]()
+
+    def run(self, body: list[ast.stmt]) -> None:
+        for statement in body:
+            if isinstance(statement, ast.If):
+                self.run(statement.body if self.value(statement.test) else statement.orelse)
+            elif isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+                name, numbers = statement.targets[0].id, self.text(statement.value)
+                value = self.known[name] = self.value(statement.value)
+                result = number(value)
+                self.lines.append(f"{name} = {numbers}" + ("" if numbers == result else f" = {result}"))
+
+    def value(self, node: ast.expr) -> Any:
+        match node:
+            case ast.Constant():
+                return node.value
+            case ast.Name():
+                return self.known[node.id]
+            case ast.Attribute(value=ast.Name(id="self")):
+                return getattr(self.optimizer, node.attr)
+            case ast.UnaryOp(op=ast.USub()):
+                return -self.value(node.operand)
+            case ast.UnaryOp(op=ast.Not()):
+                return not self.value(node.operand)
+            case ast.BinOp():
+                left, right = self.value(node.left), self.value(node.right)
+                match node.op:
+                    case ast.Add():
+                        return left + right
+                    case ast.Sub():
+                        return left - right
+                    case ast.Mult():
+                        return left * right
+                    case ast.Div():
+                        return left / right
+                    case _:
+                        return left**right
+            case ast.Call(func=ast.Attribute()):
+                return getattr(numpy, node.func.attr)(*(self.value(a) for a in node.args))
+            case _:
+                raise NotImplementedError(
+                    f"an optimizer's rule holds {ast.unparse(node)!r}, which is not plain arithmetic"
+                )
+
+    def text(self, node: ast.expr, around: int = 0) -> str:
+        """The expression with numbers for names."""
+        match node:
+            case ast.UnaryOp(op=ast.USub()):
+                return f"-{self.text(node.operand, 3)}"
+            case ast.BinOp():
+                tight = {ast.Add: 1, ast.Sub: 1, ast.Mult: 2, ast.Div: 2}.get(type(node.op), 4)
+                after = tight + 1 if isinstance(node.op, ast.Sub | ast.Div) else tight
+                sign = SIGNS[type(node.op)]
+                space = "" if sign == "^" else " "
+                whole = f"{self.text(node.left, tight)}{space}{sign}{space}{self.text(node.right, after)}"
+                return f"({whole})" if tight < around else whole
+            case ast.Call(func=ast.Attribute()):
+                return f"{node.func.attr}({', '.join(self.text(a) for a in node.args)})"
+            case _:
+                return factor(self.value(node)) if around else number(self.value(node))

@@ -1,0 +1,176 @@
+"""A table on disk becomes a trained network: the recipe, a network that fits it, the run, its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy
+
+from pellucid.data.recipe import Recipe
+from pellucid.data.rows import Rows
+from pellucid.data.table import Table, open_table
+from pellucid.nn import losses, metrics
+from pellucid.nn.dense import CategoryEmbedding, Dense, Dropout
+from pellucid.nn.layer import Layer
+from pellucid.optim import AdamW, CosineDecay, Optimizer
+from pellucid.train.callbacks import Callback, EarlyStopping
+from pellucid.train.dataset import Dataset, Numbers
+from pellucid.train.loop import predictions
+from pellucid.train.model import Model, Sequential
+from pellucid.train.run import Run, train
+
+FIGURES = {
+    "regression": ("mae", "rmse", "r2"),
+    "binary": ("accuracy", "f1_score", "auc"),
+    "multiclass": ("accuracy", "f1_score"),
+}
+
+
+@dataclass(frozen=True)
+class Choices:
+    """How to train on a table; None leaves the choice to the size of the data."""
+
+    hidden: tuple[int, ...] | None = None
+    epochs: int | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    dropout: float | None = None
+    patience: int | None = None
+    seed: int = 0
+    engine: str = "xla"
+
+    def filled(self, rows: int) -> Choices:
+        """Every choice made, for so many training rows."""
+        steps = 6_000 if rows < 5_000 else 16_000  # enough to converge, few enough to be quick
+        batch = self.batch_size or int(min(256, max(16, 2 ** round(numpy.log2(max(rows, 1) / 60)))))
+        batch = min(batch, rows)
+        epochs = self.epochs or int(min(200, max(12, steps * batch // rows)))
+        return Choices(
+            self.hidden or ((64, 64) if rows < 1_000 else (128, 128)),
+            epochs,
+            batch,
+            self.learning_rate or 3e-3,
+            (0.1 if rows < 20_000 else 0.0) if self.dropout is None else self.dropout,
+            self.patience or max(10, epochs // 4),
+            self.seed,
+            self.engine,
+        )
+
+
+@dataclass(frozen=True)
+class TableRun:
+    """A run on a table, with what is needed to predict and to explain."""
+
+    run: Run
+    model: Model
+    recipe: Recipe
+    rows: Rows
+    choices: Choices
+    stopper: EarlyStopping | None
+
+
+def learn(
+    source: str | Table,
+    target: str | None = None,
+    *,
+    task: str | None = None,
+    kinds: Mapping[str, str] | None = None,
+    missing: Sequence[str] = (),
+    seed: int = 0,
+) -> tuple[Table, Recipe]:
+    """The table and the recipe that makes numbers of it."""
+    table = source if isinstance(source, Table) else open_table(source)
+    return table, Recipe.learn(table, target, task=task, kinds=kinds, missing=missing, seed=seed)
+
+
+def network(recipe: Recipe, choices: Choices) -> Sequential:
+    """A dense network for a recipe: embeddings, hidden layers, an output for the task."""
+    layers: list[Layer] = []
+    if recipe.embeddings:
+        layers.append(CategoryEmbedding([[size, dimension] for _, size, dimension in recipe.embeddings]))
+    for units in choices.hidden or ():
+        layers.append(Dense(units, "relu", kernel_initializer="he_normal"))
+        if choices.dropout:
+            layers.append(Dropout(choices.dropout))
+    outputs = len(recipe.target.classes) if recipe.target.task == "multiclass" else 1
+    layers.append(Dense(outputs, kernel_initializer="glorot_uniform"))
+    return Sequential(layers)
+
+
+def loss_for(task: str) -> losses.Loss:
+    """The loss that fits a task."""
+    if task == "regression":
+        return losses.MeanSquaredError()
+    if task == "binary":
+        return losses.BinaryCrossentropy(from_logits=True)
+    return losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def optimizer_for(choices: Choices, rows: int) -> Optimizer:
+    """AdamW, warmed up and let down along a cosine over the planned steps."""
+    assert choices.epochs and choices.batch_size and choices.learning_rate
+    steps = choices.epochs * -(-rows // choices.batch_size)
+    rate = CosineDecay(0.0, steps, warmup_target=choices.learning_rate, warmup_steps=max(1, steps // 20))
+    return AdamW(rate, weight_decay=1e-2, global_clipnorm=1.0)
+
+
+def targets(recipe: Recipe, y: Numbers) -> Numbers:
+    """Targets in the shape that the loss takes: a column, or class numbers."""
+    return y if recipe.target.task == "multiclass" else y.astype("float32").reshape(-1, 1)
+
+
+def fit(
+    table: Table, recipe: Recipe, choices: Choices, callbacks: Sequence[Callback] = (), verbose: int = 1
+) -> TableRun:
+    """Trains a network on a table's training rows, stopping by its validation rows."""
+    rows = recipe.rows(table)
+    data = Dataset(rows.x, targets(recipe, rows.y))
+    training, validation = data.part(rows.training().index), data.part(rows.validation().index)
+    choices = choices.filled(len(training))
+    model = network(recipe, choices)
+    shown = [] if recipe.target.task == "regression" else ["accuracy"]
+    model.compile(optimizer_for(choices, len(training)), loss_for(recipe.target.task), shown)
+    stopper = (
+        EarlyStopping(patience=choices.patience or 10, restore_best_weights=True) if len(validation) else None
+    )
+    assert choices.epochs and choices.batch_size
+    run = train(
+        model,
+        training,
+        validation if len(validation) else None,
+        batch_size=choices.batch_size,
+        epochs=choices.epochs,
+        callbacks=[*([stopper] if stopper else []), *callbacks],
+        shuffle=True,
+        seed=choices.seed,
+        engine=choices.engine,
+        method=None,
+        verbose=verbose,
+    )
+    return TableRun(run, model, recipe, rows, choices, stopper)
+
+
+def score(model: Model, recipe: Recipe, data: Dataset) -> dict[str, Any]:
+    """The figures of a task over some rows; for regression in the target's own unit."""
+    parts = [(b.y, p) for b, _, p in predictions(model.evaluator("xla"), model.parameters(), data)]
+    y, y_pred = (numpy.concatenate(part) for part in zip(*parts, strict=True))
+    if recipe.target.task == "regression":
+        y, y_pred = recipe.target.decode(y), recipe.target.decode(y_pred)
+    return {name: metrics.get(name).measure(y, y_pred) for name in FIGURES[recipe.target.task]}
+
+
+def predict(model: Model, recipe: Recipe, table: Table) -> Iterator[tuple[Numbers, Numbers | None]]:
+    """Batch by batch: the predicted values or labels and, for classes, the probability of each."""
+    for x, _ in recipe.encode(table):
+        data = Dataset(x, numpy.zeros((len(x), 0), "float32"))
+        engine = model.evaluator("xla", only_predict=True)
+        found = [y_pred for _, _, y_pred in predictions(engine, model.parameters(), data)]
+        output = numpy.concatenate(found)
+        if recipe.target.task == "regression":
+            yield recipe.target.decode(output).reshape(-1), None
+            continue
+        p = loss_for(recipe.target.task).prediction(output.astype("float64"))
+        p = numpy.concatenate([1 - p, p], axis=1) if recipe.target.task == "binary" else p
+        yield recipe.target.decode(p.argmax(axis=1)), p
