@@ -11,7 +11,7 @@ import os
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import IO, NoReturn, cast
 
 import numpy as np
 import polars as pl
@@ -91,10 +91,9 @@ class CsvFile:
         return self.lines.line(row)
 
     def _open(self) -> IO[bytes]:
+        zipped = self.path.name.lower().endswith(".gz")
         try:
-            return (
-                gzip.open(self.path, "rb") if self.path.name.lower().endswith(".gz") else self.path.open("rb")
-            )
+            return cast("IO[bytes]", gzip.open(self.path, "rb") if zipped else self.path.open("rb"))
         except OSError as error:
             raise DataError(f"{self.shown} can not be opened: {error.strerror or error}.") from error
 

@@ -176,8 +176,8 @@ def remarks(
             found.append(f"{column.name}: {column.dressed} was read as a number.")
         elif isinstance(column, Moment) and (other := also_read_as(surveys[column.name].formats)):
             found.append(
-                f"{column.name}: its dates fit {column.format} and {other} alike and were read by the first; write "
-                "them as 2024-12-31 to be sure."
+                f"{column.name}: its dates fit {column.format} and {other} alike and were read by the first; "
+                "write them as 2024-12-31 to be sure."
             )
     if target.task == "regression":
         return found

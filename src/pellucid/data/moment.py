@@ -1,5 +1,6 @@
 """A column of dates or times: the position in the year, week and day on circles, and the time elapsed."""
 
+import re
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -26,6 +27,8 @@ ISO = (
     "%Y-%m",
 )
 FORMATS = (*ISO, *(day + clock for day in DAYS for clock in CLOCKS), "%H:%M:%S%.f", "%H:%M", "%I:%M %p")
+# Most text is no date, and a hundred formats are slow to try: a glance at the first cell rules it out.
+LOOKS_DATED = re.compile(r"\s*(\d{1,4}\s?[-/.:\s]\s?\w|[A-Za-z]{3,9} \d)")
 SWAPPED = (("%m/%d", "%d/%m"), ("%d-%m", "%m-%d"))
 CYCLES = {"month": 12.0, "weekday": 7.0, "hour": 24.0}
 
@@ -61,8 +64,12 @@ def formats_of(
     cells: pl.Series, candidates: tuple[str, ...], missing: tuple[str, ...] = ()
 ) -> tuple[str, ...]:
     """Those of the candidate formats that read every cell."""
-    few = cells.slice(0, 20)
-    alive = tuple(f for f in candidates if not read_moments(few, f, missing)[1].any())
+    first = cells.slice(0, 1)
+    if not LOOKS_DATED.match(str(first[0])):
+        return ()
+    alive = tuple(
+        f for f in candidates if not first.str.strptime(pl.Datetime("us"), f, strict=False).null_count()
+    )
     return tuple(f for f in alive if not read_moments(cells, f, missing)[1].any())
 
 

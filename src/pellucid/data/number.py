@@ -11,6 +11,8 @@ from pellucid.data.cells import Flags, Reals, UnreadableCells, read_numbers
 from pellucid.data.plain import Plain
 from pellucid.data.tally import Spread
 
+FARTHEST = float(np.finfo(np.float32).max)
+
 
 @dataclass(frozen=True)
 class Number(Plain):
@@ -48,7 +50,7 @@ class Number(Plain):
         if self.spread:
             values = np.arcsinh((values - self.median) / self.spread)
         out = np.empty((len(cells), self.width), np.float32)
-        out[:, 0] = (values - self.mean) / self.scale
+        out[:, 0] = np.clip((values - self.mean) / self.scale, -FARTHEST, FARTHEST)
         if self.indicator:
             out[:, 1] = lacking
         return out

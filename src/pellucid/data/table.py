@@ -39,8 +39,11 @@ class Source(Protocol):
 class Table:
     """Named columns and their rows, which are read anew, in file order, each time they are asked for."""
 
-    def __init__(self, name: str, source: Source, default_target: str | None = None) -> None:
+    def __init__(
+        self, name: str, source: Source, default_target: str | None = None, path: Path | None = None
+    ) -> None:
         self.name = name
+        self.path = path
         self.default_target = default_target
         self._source = source
 
@@ -98,9 +101,9 @@ def open_table(source: str | Path) -> Table:
     if path.exists():
         suffixes = path.name.lower()
         if suffixes.endswith(".parquet"):
-            return Table(str(source), ParquetSource(path, str(source)))
+            return Table(str(source), ParquetSource(path, str(source)), path=path)
         if suffixes.endswith(SUPPORTED):
-            return Table(str(source), CsvFile(path, str(source)))
+            return Table(str(source), CsvFile(path, str(source)), path=path)
         raise DataError(
             f"{source}: files of this kind can not be read. Give one that ends in {', '.join(SUPPORTED)} (a "
             "spreadsheet saves as CSV)."
@@ -108,7 +111,7 @@ def open_table(source: str | Path) -> Table:
     if str(source) in BUILT_IN:
         file, target = BUILT_IN[str(source)]
         built_in = Path(str(resources.files("pellucid.data") / "builtin" / file))
-        return Table(str(source), CsvFile(built_in, str(source)), target)
+        return Table(str(source), CsvFile(built_in, str(source)), target, built_in)
     raise DataError(_no_such_file(path))
 
 

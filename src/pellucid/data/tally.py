@@ -32,7 +32,10 @@ class Spread:
             deviations = float(np.square(values - mean).sum())
             count = self.count + values.size
             shift = mean - self.mean
-            self.deviations += deviations + float(np.float64(shift) ** 2) * (self.count * values.size / count)
+            between = (
+                float(np.float64(shift) ** 2) * (self.count * values.size / count) if self.count else 0.0
+            )
+            self.deviations += deviations + between
             self.mean += shift * (values.size / count)
             self.count = count
 
@@ -42,6 +45,8 @@ class Spread:
         if not self.count:
             return 1.0
         deviation = float(np.sqrt(self.deviations / self.count))
+        if not np.isfinite(deviation):
+            return deviation
         # Equal values leave a spread of rounding errors, which must not be blown up to 1.
         return deviation if deviation > 1e-12 * abs(self.mean) and deviation > 0 else 1.0
 
