@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy
 
@@ -21,23 +21,30 @@ def write(path: Path, content: bytes) -> None:
 
     Raises RunError where the disk is full or the place cannot be written; what was there before stays.
     """
-    handle, new = -1, ""
+    with whole(path) as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def whole(path: Path) -> Generator[IO[bytes]]:
+    """A file to write to, which is at `path` only once all of it is on the disk. Errors as `write`."""
+    new = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
-        handle, new = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
+        with new.open("xb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(new, path)
         _sync_folder(path.parent)
     except OSError as error:
-        if new:
-            with contextlib.suppress(OSError):
-                os.unlink(new)
+        full = error.errno == errno.ENOSPC
         raise RunError(
-            f"{path} could not be written: {error.strerror or error}. Nothing was half-written"
-            + ("; free some space and try again" if error.errno == 28 else "; choose another place")
+            f"{path} could not be written: {error.strerror or error}. Nothing was half-written; "
+            + ("free some space and try again" if full else "choose another place")
         ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            new.unlink()
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy
 
@@ -15,7 +15,7 @@ from pellucid.nn import losses, metrics
 from pellucid.nn.dense import CategoryEmbedding, Dense, Dropout
 from pellucid.nn.layer import Layer
 from pellucid.optim import AdamW, CosineDecay, Optimizer
-from pellucid.train.callbacks import Callback, EarlyStopping
+from pellucid.train.callbacks import EarlyStopping
 from pellucid.train.dataset import Dataset, Numbers
 from pellucid.train.loop import predictions
 from pellucid.train.model import Model, Sequential
@@ -41,6 +41,13 @@ class Choices:
     seed: int = 0
     engine: str = "xla"
 
+    def __str__(self) -> str:
+        hidden = " and ".join(str(units) for units in self.hidden or ())
+        return (
+            f"with {hidden or 'no'} hidden units, batches of {self.batch_size}, at most {self.epochs} epochs, "
+            f"learning rate {self.learning_rate:g}"
+        )
+
     def filled(self, rows: int) -> Choices:
         """Every choice made, for so many training rows."""
         steps = 6_000 if rows < 5_000 else 16_000  # enough to converge, few enough to be quick
@@ -61,14 +68,18 @@ class Choices:
 
 @dataclass(frozen=True)
 class TableRun:
-    """A run on a table, with what is needed to predict and to explain."""
+    """A table's rows as numbers, and the network that learns from them."""
 
-    run: Run
     model: Model
     recipe: Recipe
     rows: Rows
     choices: Choices
     stopper: EarlyStopping | None
+
+    def part(self, name: Literal["training", "validation", "test"]) -> Dataset:
+        """The training, validation or test rows."""
+        subset = {"training": self.rows.training, "validation": self.rows.validation, "test": self.rows.test}
+        return Dataset(self.rows.x, targets(self.recipe, self.rows.y), rows=subset[name]().index)
 
 
 def learn(
@@ -121,35 +132,36 @@ def targets(recipe: Recipe, y: Numbers) -> Numbers:
     return y if recipe.target.task == "multiclass" else y.astype("float32").reshape(-1, 1)
 
 
-def fit(
-    table: Table, recipe: Recipe, choices: Choices, callbacks: Sequence[Callback] = (), verbose: int = 1
-) -> TableRun:
-    """Trains a network on a table's training rows, stopping by its validation rows."""
+def prepare(table: Table, recipe: Recipe, choices: Choices) -> TableRun:
+    """The rows as numbers, and a network for them with its first weights."""
     rows = recipe.rows(table)
-    data = Dataset(rows.x, targets(recipe, rows.y))
-    training, validation = data.part(rows.training().index), data.part(rows.validation().index)
-    choices = choices.filled(len(training))
+    choices = choices.filled(len(rows.training()))
     model = network(recipe, choices)
     shown = [] if recipe.target.task == "regression" else ["accuracy"]
-    model.compile(optimizer_for(choices, len(training)), loss_for(recipe.target.task), shown)
-    stopper = (
-        EarlyStopping(patience=choices.patience or 10, restore_best_weights=True) if len(validation) else None
-    )
+    model.compile(optimizer_for(choices, len(rows.training())), loss_for(recipe.target.task), shown)
+    model.build(rows.x, choices.seed)
+    patience = choices.patience or 10
+    stopper = EarlyStopping(patience=patience, restore_best_weights=True) if len(rows.validation()) else None
+    return TableRun(model, recipe, rows, choices, stopper)
+
+
+def fit(ready: TableRun, verbose: int = 1) -> Run:
+    """Trains on the training rows, stopping by the validation rows."""
+    choices = ready.choices
     assert choices.epochs and choices.batch_size
-    run = train(
-        model,
-        training,
-        validation if len(validation) else None,
+    return train(
+        ready.model,
+        ready.part("training"),
+        ready.part("validation") if ready.stopper else None,
         batch_size=choices.batch_size,
         epochs=choices.epochs,
-        callbacks=[*([stopper] if stopper else []), *callbacks],
+        callbacks=[ready.stopper] if ready.stopper else [],
         shuffle=True,
         seed=choices.seed,
         engine=choices.engine,
         method=None,
         verbose=verbose,
     )
-    return TableRun(run, model, recipe, rows, choices, stopper)
 
 
 def score(model: Model, recipe: Recipe, data: Dataset) -> dict[str, Any]:

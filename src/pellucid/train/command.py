@@ -1,0 +1,284 @@
+"""What each command does, told to a screen and returned as a document."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy
+
+from pellucid.data.columns import Column
+from pellucid.data.recipe import Recipe
+from pellucid.data.table import Table, open_table
+from pellucid.data.target import TargetColumn
+from pellucid.errors import NotFiniteError, UsageError
+from pellucid.explain.lesson import part_of
+from pellucid.explain.number import number
+from pellucid.record import RunFolder, files, fingerprint
+from pellucid.train import table as tables
+from pellucid.train.dataset import Dataset
+from pellucid.train.recorded import Recorded, begin, finish
+from pellucid.train.run import Run
+
+MANY = 40
+"""Columns listed at most."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `pellucid train` was asked."""
+
+    data: str
+    target: str | None
+    out: Path | None
+    task: str | None
+    kinds: dict[str, str]
+    missing: tuple[str, ...]
+    hidden: tuple[int, ...] | None
+    epochs: int | None
+    batch_size: int | None
+    learning_rate: float | None
+    dropout: float | None
+    patience: int | None
+    seed: int
+    engine: str
+
+    def choices(self) -> tables.Choices:
+        return tables.Choices(
+            self.hidden, self.epochs, self.batch_size, self.learning_rate, self.dropout, self.patience, self.seed,
+            self.engine,
+        )  # fmt: skip
+
+
+def train_table(settings: Settings, screen: Any, verbose: int) -> dict[str, Any]:
+    """Learns the recipe, trains, scores the test rows, writes the run."""
+    table, recipe = tables.learn(
+        settings.data,
+        settings.target,
+        task=settings.task,
+        kinds=settings.kinds,
+        missing=settings.missing,
+        seed=settings.seed,
+    )
+    _tell_columns(screen, table, recipe)
+    ready = tables.prepare(table, recipe, settings.choices())
+    screen.print(f"\n[bold]Network[/] {ready.choices}\n{ready.model.summary()}\n")
+    folder = begin(RunFolder.create(settings.out), table, recipe, settings.seed)
+    try:
+        run = tables.fit(ready, verbose)
+    except (KeyboardInterrupt, NotFiniteError):
+        run: Run = vars(ready.model)["run"]
+        finish(folder, ready, run, {})
+        screen.print(f"[bold]Stopped[/] after {run.steps:,} steps; the weights so far are in {folder.path}")
+        raise
+    figures = tables.score(ready.model, recipe, ready.part("test")) if len(ready.rows.test()) else {}
+    folder = finish(folder, ready, run, figures)
+    _tell_result(screen, ready, run, figures, folder.path)
+    return {
+        "run": str(folder.path),
+        "status": run.status,
+        "task": recipe.target.task,
+        "target": recipe.target.name,
+        "test": figures,
+        "epochs": run.epochs,
+        "steps": run.steps,
+        "best_epoch": folder.manifest["best_epoch"],
+        "seconds": round(run.seconds, 3),
+        "history": run.history,
+        "notes": [*table.notes, *recipe.notes],
+    }
+
+
+def predict_table(path: Path, data: str, out: Path | None, screen: Any) -> dict[str, Any]:
+    """Predicts each row, in the order of the table; with the target in the table, also scores."""
+    recorded = Recorded.open(path)
+    recipe, model = recorded.recipe, recorded.model
+    table = open_table(data)
+    notes = [*table.notes, *recipe.notes_for(table)]
+    for note in notes:
+        screen.print(f"note: {note}")
+    scores = {}
+    if recipe.target.name in table.columns:
+        scores = _scores(recorded, table)
+        if scores:
+            screen.print(f"the table holds {recipe.target.name}; scored by it: {_figures(scores)}")
+    rows = 0
+    with files.whole(out) if out else contextlib.nullcontext(sys.stdout.buffer) as file:
+        for first, (values, probabilities) in enumerate(tables.predict(model, recipe, table)):
+            rows += len(values)
+            _frame(recipe, values, probabilities).write_csv(file, include_header=first == 0)
+    if out is not None:
+        screen.print(f"{rows:,} predictions in {out}")
+    return {
+        "run": str(path),
+        "out": str(out) if out else None,
+        "rows": rows,
+        "scores": scores,
+        "notes": notes,
+    }
+
+
+def show_step(
+    path: Path, number_: int, row: int, weight: str | None, unit: str | None, screen: Any
+) -> dict[str, Any]:
+    """One row of one step, in formulas."""
+    recorded = Recorded.open(path)
+    lesson, step = recorded.lesson(number_)
+    if not 0 <= row < len(lesson.rows):
+        raise UsageError(
+            f"row {row} is not there: the batch of step {number_} has rows 0 to {len(lesson.rows) - 1}"
+        )
+    if weight is not None:
+        where, index = part_of(weight)
+        page = lesson.weight(where, index, row)
+    elif unit is not None:
+        where, index = part_of(unit)
+        page = lesson.unit(where, index[0], row)
+    else:
+        page = lesson.whole(row)
+    drift = recorded.drift(step)
+    exact = (
+        "the same, bit for bit, as recorded"
+        if drift == 0
+        else f"approximate: {drift:+.3g} from the recorded one (other versions or hardware)"
+    )
+    screen.print(page.to_text(), markup=False)
+    screen.print(f"\nThe loss of this step, run again: {number(step.loss, 9)}, {exact}.", markup=False)
+    return {
+        "run": str(path),
+        "step": number_,
+        "row": row,
+        "loss": float(step.loss),
+        "drift": drift,
+        "page": page.to_json(),
+    }
+
+
+def check_run(path: Path, number_: int, rows: int, tolerance: float, screen: Any) -> dict[str, Any]:
+    """Every gradient of a step, both ways."""
+    if rows < 1:
+        raise UsageError(f"--rows {rows}: it is a whole number, 1 or more")
+    report = Recorded.open(path).check(number_, rows, tolerance)
+    screen.print(f"Step {number_}, {rows} rows of its batch, float64: {report}", markup=False)
+    for where, check in report.weights.items():
+        worst = float(check.relative.max())
+        screen.print(
+            f"  {where:<24} {check.backprop.size:>8,} weights   relative distance at most {worst:.1e}",
+            markup=False,
+        )
+    for where, index in report.wrong()[:10]:
+        found = report.weights[where]
+        screen.print(
+            f"  WRONG {where}{list(index)}: back-propagation {found.backprop[index]:.9g}, "
+            f"finite difference {found.finite_difference[index]:.9g}",
+            markup=False,
+        )
+    return {
+        "run": str(path),
+        "step": number_,
+        "ok": report.ok,
+        "worst": report.worst,
+        "verdicts": report.counts(),
+    }
+
+
+def examine(screen: Any) -> dict[str, Any]:
+    """What is installed, and one step in each engine."""
+    import jax
+
+    import pellucid as pl
+
+    found = fingerprint()
+    devices = [str(device) for device in jax.devices()]
+    x = numpy.linspace(-1, 1, 32, dtype="float32").reshape(8, 4)
+    losses: dict[str, float] = {}
+    for engine in ("numpy", "xla"):
+        model = pl.Sequential([pl.Dense(3, "tanh"), pl.Dense(1)])
+        model.compile("adam", "mean_squared_error")
+        started = time.perf_counter()
+        run = model.fit(x, x[:, :1], epochs=2, batch_size=8, engine=engine, verbose=0)
+        losses[engine] = float(run.step_history["loss"][-1])
+        screen.print(
+            f"engine {engine:<6} works; two steps in {time.perf_counter() - started:.2f} s, compiling included"
+        )
+    model = pl.Sequential([pl.Dense(3, "tanh"), pl.Dense(1)])
+    model.compile("adam", "mean_squared_error")
+    report = pl.check_gradients(model, x, x[:, :1])
+    ok = report.ok and abs(losses["numpy"] - losses["xla"]) <= 1e-5 * abs(losses["numpy"])
+    screen.print(f"gradients: {report}")
+    for name, value in {**found["versions"], **found["hardware"], "devices": ", ".join(devices)}.items():
+        screen.print(f"{name:<10} {value}", markup=False)
+    screen.print("All is well." if ok else "Something is wrong: see above.")
+    return {**found, "devices": devices, "losses": losses, "ok": ok}
+
+
+def _tell_columns(screen: Any, table: Table, recipe: Recipe) -> None:
+    from rich.table import Table as Grid
+
+    grid = Grid(
+        title=f"{table.name}: {table.row_count:,} rows, {len(table.columns)} columns", title_justify="left"
+    )
+    for name in ("column", "kind", "numbers"):
+        grid.add_column(name, justify="right" if name == "numbers" else "left", no_wrap=True)
+    grid.add_column("how it becomes numbers")
+    for column in recipe.columns[:MANY]:
+        grid.add_row(column.name, column.kind.replace("_", " "), str(column.width), _what(column))
+    if len(recipe.columns) > MANY:
+        grid.add_row(
+            "…", "", "", f"and {len(recipe.columns) - MANY:,} more columns; recipe.json has them all"
+        )
+    grid.add_row(recipe.target.name, "target", "", _what(recipe.target), style="bold")
+    screen.print(grid)
+    for note in [*table.notes, *recipe.notes]:
+        screen.print(f"note: {note}", markup=False)
+
+
+def _what(column: Column | TargetColumn) -> str:
+    """Its description without its name, which stands beside it."""
+    return column.describe().removeprefix(f"{column.name}: ")
+
+
+def _tell_result(screen: Any, ready: tables.TableRun, run: Run, figures: dict[str, Any], path: Path) -> None:
+    best = ready.stopper.best_epoch + 1 if ready.stopper else run.epochs
+    screen.print(
+        f"\n[bold]Done[/] in {run.seconds:.1f} s: {run.epochs} epochs, {run.steps:,} steps; "
+        f"best epoch {best}, whose weights are kept."
+    )
+    if figures:
+        screen.print(f"[bold]On the {len(ready.rows.test()):,} rows held out:[/] {_figures(figures)}")
+    screen.print(f"\nThe run is in {path}. Try next:")
+    example = next(iter(run.model.parameters()))
+    for command in (
+        f"pellucid predict {path} FILE -o out.csv",
+        f"pellucid show {path} --step 0 --row 3",
+        f'pellucid show {path} --step 0 --weight "{example}[0,1]"',
+        f"pellucid check {path} --step 0",
+    ):
+        screen.print(f"  {command}", markup=False)
+
+
+def _figures(figures: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
+
+
+def _scores(recorded: Recorded, table: Table) -> dict[str, Any]:
+    recipe = recorded.recipe
+    y, rows = recipe.targets(table)
+    if not len(rows):
+        return {}
+    x = numpy.concatenate([x for x, _ in recipe.encode(table)])[rows]
+    return tables.score(recorded.model, recipe, Dataset(x, tables.targets(recipe, y)))
+
+
+def _frame(recipe: Recipe, values: Any, probabilities: Any) -> Any:
+    import polars
+
+    name = recipe.target.name
+    columns = {name: values}
+    if probabilities is not None:
+        columns |= {f"{name}_{label}": probabilities[:, i] for i, label in enumerate(recipe.target.classes)}
+    return polars.DataFrame(columns)
