@@ -1,16 +1,21 @@
 """Tables: every way a file can be read, and every way it can be refused."""
 
+import csv
 import gzip
+import io
 import sys
 import time
 from pathlib import Path
 from subprocess import run
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pellucid.data import csv_file
 from pellucid.data.table import BUILT_IN, Table, open_table
@@ -232,3 +237,40 @@ def test_memory_stays_bounded(tmp_path: Path) -> None:
     assert rows == times * 25_000
     assert growth < 150_000_000
     assert time.perf_counter() - start < 30
+
+
+CELLS = st.sampled_from(
+    ["", "a", "1.5", 'q"x', '"', "x,y", "l1\nl2", "é ü", "\r\n", " lead", '""', ";", "NA", "#"]
+)
+
+
+@given(
+    rows=st.lists(st.lists(CELLS, min_size=3, max_size=3), min_size=1, max_size=12),
+    end=st.sampled_from(["\n", "\r\n"]),
+    quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+    last_end=st.booleans(),
+    block=st.sampled_from([7, 33, 100, 8 << 20]),
+    size=st.sampled_from([1, 3, 100]),
+)
+def test_the_same_cells_as_the_csv_module(
+    tmp_path_factory: pytest.TempPathFactory,
+    rows: list[list[str]],
+    end: str,
+    quoting: Any,
+    last_end: bool,
+    block: int,
+    size: int,
+) -> None:
+    """Any table that Python's csv module writes comes back cell by cell, each on its line."""
+    text, at = io.StringIO(), list[int]()
+    writer = csv.writer(text, lineterminator=end, quoting=quoting)
+    writer.writerow(["c0", "c1", "c2"])
+    for row in rows:
+        at.append(text.getvalue().count("\n") + 1)
+        writer.writerow(row)
+    data = text.getvalue().encode()
+    table = opened(tmp_path_factory.getbasetemp(), data if last_end else data[: -len(end)], "any.csv")
+    table._source._block = block  # pyright: ignore
+    assert [[cell or "" for cell in row] for row in cells(table, size)] == rows
+    assert table.row_count == len(rows)
+    assert [table.line(row) for row in range(len(rows))] == at

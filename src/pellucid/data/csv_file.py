@@ -22,6 +22,7 @@ from pellucid.errors import DataError
 BOM = b"\xef\xbb\xbf"
 BLOCK = 8 << 20
 LONGEST = 64 << 20
+MOST_HEADER_LINES = 20
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
 
@@ -131,7 +132,9 @@ class CsvFile:
         return promised
 
     def _read_header(self, head: bytes) -> list[str]:
-        text = self._decode(head[: self._header_length(head)], 1, self._offset)
+        length = min(self._header_length(head), len(head))
+        self._begin = self._offset + length
+        text = self._decode(head[:length], 1, self._offset)
         reader = csv.reader(text.splitlines(keepends=True), delimiter=self.separator)
         names = [name.strip() for name in next(row for row in reader if row)]
         self._header_lines = text.count("\n") or 1
@@ -152,12 +155,14 @@ class CsvFile:
         return names
 
     def _header_length(self, head: bytes) -> int:
-        """How many bytes the header takes, with the blank lines before it."""
+        """How many bytes the header takes, with the blank lines before it and the line ends it quotes."""
         skipped = len(head) - len(head.lstrip(b"\r\n"))
-        block = cut(head[skipped:], ord(self.separator), last=True, keep_blank=False)
-        if block is not None and block.ends.size:
-            return min(len(head), skipped + int(block.ends[0]))
-        return skipped + (head[skipped:] + b"\n").index(b"\n") + 1
+        first = end = (head + b"\n").index(b"\n", skipped) + 1
+        for _ in range(MOST_HEADER_LINES):
+            if head.count(b'"', skipped, end) % 2 == 0:
+                return end
+            end = head.find(b"\n", end) + 1 or len(head)
+        return first
 
     def _refuse_header_only(self, head: bytes) -> NoReturn:
         if b"\n" not in head.strip() and b"\r" in head.strip():
@@ -173,9 +178,8 @@ class CsvFile:
     def _blocks(self) -> Iterator[tuple[Block | None, int, int]]:
         """Each block with the line and the byte it starts at; a None block says: slowly from here on."""
         with self._open() as file:
-            head = self._read(file, self._block)
-            begin = self._offset + self._header_length(head[self._offset :])
-            line, offset, rest, fresh = self._header_lines + 1, begin, b"", head[begin:]
+            offset = len(self._read(file, self._begin))
+            line, rest, fresh = self._header_lines + 1, b"", self._read(file, self._block)
             while True:
                 following = self._read(file, self._block)
                 data = rest + fresh
@@ -187,17 +191,12 @@ class CsvFile:
                 self._decode(whole, line, offset)
                 if block.ends.size:
                     yield block, line, offset
-                line, offset, rest, fresh = (
-                    line + whole.count(b"\n"),
-                    offset + len(whole),
-                    block.rest,
-                    following,
-                )
+                line, offset = line + whole.count(b"\n"), offset + len(whole)
+                rest, fresh = block.rest, following
                 if rest and (not following or len(rest) > LONGEST):
                     raise DataError(
                         f"{self.shown}, line {line}: a quotation mark opens a cell and is never closed. "
-                        "Close it, or double "
-                        'each mark that belongs to the text: "" for ".'
+                        'Close it, or double each mark that belongs to the text: "" for ".'
                     )
                 if not following:
                     return

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from pellucid.data.cells import Flags, Reals, missing_mask
+from pellucid.data.cells import Flags, Reals, missing_mask, read_labels
 from pellucid.data.number import refuse
 from pellucid.data.plain import Plain
 from pellucid.data.tally import Spread
@@ -65,7 +65,7 @@ def formats_of(
 ) -> tuple[str, ...]:
     """Those of the candidate formats that read every cell."""
     first = cells.slice(0, 1)
-    if not LOOKS_DATED.match(str(first[0])):
+    if not first.len() or not LOOKS_DATED.match(str(first[0])):
         return ()
     alive = tuple(
         f for f in candidates if not first.str.strptime(pl.Datetime("us"), f, strict=False).null_count()
@@ -115,7 +115,8 @@ class Moment(Plain):
         """The cells as float32, shape (n, width); all 0 (the mean) where missing. Raises UnreadableCells."""
         format = self.format
         if not format and cells.dtype == pl.String:
-            format = next(iter(formats_of(cells, FORMATS, self.missing)), FORMATS[0])
+            present = read_labels(cells, self.missing).drop_nulls()
+            format = next(iter(formats_of(present, FORMATS, self.missing)), FORMATS[0])
         moments, unreadable = read_moments(cells, format, self.missing)
         refuse(self.name, cells, unreadable, f"a date or time written {format}")
         parts = [(_seconds(moments) - self.mean) / self.scale]

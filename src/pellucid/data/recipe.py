@@ -45,7 +45,7 @@ class Recipe:
         *,
         task: str | None = None,
         kinds: Mapping[str, str] | None = None,
-        missing: Sequence[str] = (),
+        missing: str | Sequence[str] = (),
         seed: int = 0,
         validation: float = 0.1,
         test: float = 0.15,
@@ -65,7 +65,8 @@ class Recipe:
         chosen = dict(kinds or {})
         check_kinds(chosen, table.columns)
         asked = task or {"number": "regression", "category": "multiclass"}.get(chosen.get(name, ""))
-        surveys = learning.survey(table, name, tuple(missing))
+        signs = (missing,) if isinstance(missing, str) else tuple(missing)
+        surveys = learning.survey(table, name, signs)
         answers = learning.read_answers(table, surveys[name], asked)
         found = learning.learners(table, surveys, name, chosen)
         training = learning.training_rows(answers, seed, validation, test)

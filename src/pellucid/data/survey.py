@@ -54,6 +54,9 @@ class ColumnSurvey:
             self._see_text(read_labels(cells, self.missing), row)
         elif kind == pl.Null:
             self.lacking += len(cells)
+        elif kind == pl.String and self.texts > max(1000, 0.5 * (self.rows - len(cells))):
+            # So much text is no column of numbers, and looking for numbers in text is slow.
+            self._see_text(read_labels(cells, self.missing), row)
         else:
             self._see_numbers(cells, row)
 
