@@ -1,0 +1,519 @@
+"""Every op of the registry, by one table: a new op is tested by existing, or the first test here fails."""
+
+import inspect
+import math
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from pellucid.autodiff import OPS, Tape, gradients, ops
+from pellucid.errors import UsageError
+
+random = np.random.default_rng(7)
+
+
+def away(*shape):
+    """Numbers between 0.2 and 2 of either sign: away from every kink at 0."""
+    return random.uniform(0.2, 2, shape) * random.choice([-1.0, 1.0], shape)
+
+
+def positive(*shape):
+    return random.uniform(0.3, 3, shape)
+
+
+def apart(*shape):
+    """Numbers no two of which are nearer than 0.1: no maximum changes hands."""
+    return (random.permutation(math.prod(shape)).reshape(shape) - math.prod(shape) / 2 + 0.25) * 0.1
+
+
+def whole(high, *shape):
+    return random.integers(0, high, shape).astype(np.int32)
+
+
+def chosen(*shape):
+    return random.random(shape) < 0.5
+
+
+def is_real(x):
+    return hasattr(x, "dtype") and np.issubdtype(x.dtype, np.floating)
+
+
+def as_dtype(inputs, dtype):
+    return tuple(np.asarray(x, dtype) if is_real(x) else x for x in inputs)
+
+
+def single(inputs):
+    return as_dtype(as_dtype(inputs, np.float32), np.float64)
+
+
+def pairs(make):
+    """Two inputs of one op, in the ways that shapes meet."""
+    return [
+        ((make(3, 4), make(3, 4)), {}),
+        ((make(3, 4), make(4)), {}),
+        ((make(2, 1, 3), make(4, 1)), {}),
+        ((make(2, 3), 1.5), {}),
+        ((1.5, make()), {}),
+    ]
+
+
+def several(make, **options):
+    return [((make(3, 4),), options), ((make(),), options)]
+
+
+def rows(make, **options):
+    return [((make(2, 3, 2),), options), ((make(5),), options)]
+
+
+def reduced(make):
+    return [
+        ((make(3, 4),), {}),
+        ((make(3, 4),), {"axis": -1, "keepdims": True}),
+        ((make(2, 3, 4),), {"axis": (0, 2)}),
+        ((make(2, 3, 4),), {"axis": (-1, 1), "keepdims": True}),
+    ]
+
+
+CASES = {
+    "absolute": several(away),
+    "add": pairs(away),
+    "amax": [case for case in reduced(apart) if not isinstance(case[1].get("axis"), tuple)]
+    + [((apart(2, 3, 4),), {"axis": (0, 2)})],
+    "as_index": several(away),
+    "broadcast_to": [
+        ((away(3),), {"shape": (2, 3)}),
+        ((away(2, 1),), {"shape": (4, 2, 3)}),
+        ((away(),), {"shape": (2, 2)}),
+        ((away(2, 3),), {"shape": (2, 3)}),
+    ],
+    "clip": [((away(6) * 2 + 0.01,), {"low": -1.0, "high": 1.0}), ((away(),), {"low": -0.1, "high": 0.1})],
+    "columns": [((away(3, 5),), {"start": 1, "stop": 4}), ((away(2, 2, 3),), {"start": 0, "stop": 2})],
+    "concatenate": [((away(3, 2), away(3, 1), away(3, 4)), {}), ((away(2),), {})],
+    "divide": pairs(away),
+    "dropout": [((away(3, 4), chosen(3, 4)), {"rate": 0.3}), ((away(5), chosen(5)), {"rate": 0.0})],
+    "elu": several(away, alpha=0.7),
+    "equal": pairs(apart),
+    "exp": several(away),
+    "gelu": several(away),
+    "greater": pairs(lambda *s: away(*s) * 3),
+    "greater_equal": pairs(lambda *s: away(*s) * 3),
+    "leaky_relu": several(away, negative_slope=0.01),
+    "log": several(positive),
+    "log_softmax": rows(away),
+    "matmul": [
+        ((away(3, 4), away(4, 2)), {}),
+        ((away(2, 3, 4), away(4, 2)), {}),
+        ((away(2, 3, 4), away(2, 4, 5)), {}),
+        ((away(1, 4), away(3, 4, 2)), {}),
+    ],
+    "maximum": pairs(lambda *s: away(*s) * 3),
+    "mean": reduced(away),
+    "minimum": pairs(lambda *s: away(*s) * 3),
+    "multiply": pairs(away),
+    "negative": several(away),
+    "normal_probability": several(away),
+    "pad_columns": [((away(3, 2),), {"before": 1, "after": 2}), ((away(2),), {"before": 0, "after": 1})],
+    "pick": [((away(3, 4), whole(4, 3)), {}), ((away(2, 3, 4), whole(4, 2, 3)), {})],
+    "place": [((away(3), whole(4, 3)), {"count": 4}), ((away(2, 3), whole(4, 2, 3)), {"count": 4})],
+    "power": several(positive, exponent=3.0)
+    + several(positive, exponent=-0.5)
+    + [((away(4),), {"exponent": 2}), ((away(4),), {"exponent": 1})],
+    "put_rows": [
+        ((away(5, 2), whole(3, 5)), {"count": 3}),
+        ((away(2, 3, 2), whole(4, 2, 3)), {"count": 4}),
+    ],
+    "relu": several(away),
+    "reshape": [((away(3, 4),), {"shape": (3, -1, 2)}), ((away(1),), {"shape": ()})],
+    "selu": several(away),
+    "sigmoid": several(away),
+    "sigmoid_crossentropy": [((away(3, 4), random.random((3, 4))), {}), ((away(3, 1), random.random(2)), {})],
+    "sign": several(away),
+    "softmax": rows(away),
+    "softmax_crossentropy": [
+        ((away(3, 4), random.dirichlet(np.ones(4), 3)), {}),
+        ((away(2, 3, 4), random.random((2, 3, 4))), {}),
+        ((away(3), random.random(3)), {}),
+    ],
+    "softplus": several(away),
+    "sparse_softmax_crossentropy": [((away(3, 4), whole(4, 3)), {}), ((away(2, 3, 4), whole(4, 2, 3)), {})],
+    "sqrt": several(positive),
+    "square": several(away),
+    "subtract": pairs(away),
+    "sum": reduced(away),
+    "sum_to": [
+        ((away(2, 3),), {"shape": (3,)}),
+        ((away(4, 2, 3),), {"shape": (2, 1)}),
+        ((away(2, 2),), {"shape": ()}),
+        ((away(2, 3),), {"shape": (2, 3)}),
+    ],
+    "swap_last": [((away(3, 4),), {}), ((away(2, 3, 4),), {})],
+    "swish": several(away),
+    "take_rows": [((away(4, 2), whole(4, 5)), {}), ((away(4, 3), whole(4, 2, 3)), {})],
+    "tanh": several(away),
+    "where": [
+        ((chosen(3, 4), away(3, 4), away(4)), {}),
+        ((whole(2, 3, 1), away(4), away(3, 4)), {}),
+        ((chosen(3), 0.5, away(3)), {}),
+    ],
+}  # fmt: skip
+GIVEN_BACK = {"as_index": np.int32}
+"""Ops whose output is not of their input's dtype."""
+
+BOTH = {
+    (name, i): (
+        OPS[name],
+        single(inputs),
+        options,
+        *single([random.normal(size=np.shape(OPS[name](*inputs, **options)))]),
+    )
+    for name in CASES
+    for i, (inputs, options) in enumerate(CASES[name])
+}
+"""By name and number: op, inputs, settings, and what each output number counts in the scalar that is
+differentiated. All are numbers that float32 has, so that both precisions work at the same point."""
+SMOOTH = {key: case for key, case in BOTH.items() if key[0] not in GIVEN_BACK}
+EPS = {np.float32: 2.0**-23, np.float64: 2.0**-52}
+
+
+def by_case(cases):
+    return pytest.mark.parametrize("key", list(cases), ids=lambda key: f"{key[0]}-{key[1]}")
+
+
+def value(op, inputs, options, weights):
+    return float(np.sum(op.forward(np, *inputs, **options) * weights))
+
+
+def on_tape(inputs):
+    tape = Tape({})
+    return [tape.given("input", x) if is_real(x) else x for x in inputs]
+
+
+def run(op, inputs, options, weights):
+    """Output and gradients with respect to each real input, by our rules."""
+    values = on_tape(inputs)
+    y = op(*values, **options)
+    found = gradients(ops.sum(y * weights), [v for v, x in zip(values, inputs, strict=True) if is_real(x)])
+    return y.array, [g.array for g in found]
+
+
+def curvature(op, inputs, options, weights, directions):
+    """The gradient of the gradient's projection on random directions, by our rules twice."""
+    values = on_tape(inputs)
+    wrt = [v for v, x in zip(values, inputs, strict=True) if is_real(x)]
+    first = gradients(ops.sum(op(*values, **options) * weights), wrt)
+    projection = sum((ops.sum(g * d) for g, d in zip(first, directions, strict=True)), start=0.0)
+    return [g.array for g in gradients(projection, wrt)]
+
+
+def slopes(f, inputs, h=5e-4):
+    """df/dx of each real input, by the five-point central difference, whose error falls with h⁴."""
+    found = []
+    for k, x in enumerate(inputs):
+        if not is_real(x):
+            continue
+        slope = np.zeros_like(x)
+        for index in np.ndindex(x.shape):
+
+            def at(change, k=k, x=x, index=index):
+                moved = np.array(x)
+                moved[index] += change
+                return f((*inputs[:k], moved, *inputs[k + 1 :]))
+
+            slope[index] = (8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * h)
+        found.append(slope)
+    return found
+
+
+def distance(found, expected):
+    """The largest relative distance; numbers under 1e-3 of the largest are measured against that."""
+    assert [np.shape(a) for a in found] == [np.shape(b) for b in expected]
+    size = max((float(np.abs(b).max()) for b in expected if b.size), default=0.0)
+    return max(
+        float(np.max(np.abs(a - b) / np.maximum(np.maximum(np.abs(b), 1e-3 * size), 1e-3)))
+        for a, b in zip(found, expected, strict=True)
+        if b.size
+    )
+
+
+@pytest.fixture(scope="module")
+def compiled():
+    """All cases in one XLA program for each dtype: {dtype: {key: (output, gradients by our rules)}}; and by
+    jax.vjp in float64: {"jax": {key: gradients}}."""
+
+    def ours(inputs, weights):
+        return {
+            key: run(op, inputs[key], options, weights[key]) for key, (op, _, options, _) in SMOOTH.items()
+        }
+
+    def referee(inputs, weights):
+        found = {}
+        for key, (op, _, options, _) in SMOOTH.items():
+            arrays = inputs[key]
+
+            def forward(*real, op=op, arrays=arrays, options=options):
+                left = iter(real)
+                return op.forward(jnp, *(next(left) if is_real(x) else x for x in arrays), **options)
+
+            found[key] = list(jax.vjp(forward, *filter(is_real, arrays))[1](weights[key]))
+        return found
+
+    def compile_and_run(f, dtype):
+        inputs = {key: as_dtype(case[1], dtype) for key, case in SMOOTH.items()}
+        weights = {key: case[3].astype(dtype) for key, case in SMOOTH.items()}
+
+        def program(arrays, weights):  # plain numbers stay plain: they are part of the program
+            merged = {
+                key: tuple(
+                    a if hasattr(x, "dtype") else x for a, x in zip(arrays[key], inputs[key], strict=True)
+                )
+                for key in inputs
+            }
+            return f(merged, weights)
+
+        return jax.tree.map(np.asarray, jax.jit(program)(inputs, weights))
+
+    with jax.enable_x64(True):
+        found = {dtype: compile_and_run(ours, dtype) for dtype in (np.float32, np.float64)}
+        return found | {"jax": compile_and_run(referee, np.float64)}
+
+
+def test_every_op_is_in_the_table():
+    assert CASES.keys() == OPS.keys()
+
+
+def test_every_op_says_what_it_does():
+    for op in OPS.values():
+        assert op.__doc__, f"{op} has no docstring"
+        assert "def " in op.code()
+
+
+@by_case(SMOOTH)
+def test_backward_equals_finite_differences(key):
+    op, inputs, options, c = SMOOTH[key]
+    expected = slopes(lambda at: value(op, at, options, c), inputs)
+    assert distance(run(op, inputs, options, c)[1], expected) < 1e-6
+
+
+@by_case(
+    {key: case for key, case in SMOOTH.items() if case[0].differentiable and any(map(np.any, run(*case)[1]))}
+)
+def test_a_rule_that_is_a_thousandth_off_is_found(key, monkeypatch):
+    op, inputs, options, c = SMOOTH[key]
+    expected = slopes(lambda at: value(op, at, options, c), inputs)
+    rule = op.rule
+
+    def off(*arguments, **given):
+        sent = rule(*arguments, **given)
+        sent = sent if isinstance(sent, tuple) else (sent,)
+        return tuple(None if g is None else g * 1.001 for g in sent)
+
+    monkeypatch.setattr(op, "rule", off)
+    assert distance(run(op, inputs, options, c)[1], expected) > 1e-4
+
+
+@by_case(SMOOTH)
+def test_second_order_equals_finite_differences_of_the_gradient(key):
+    op, inputs, options, c = SMOOTH[key]
+    directions = [np.random.default_rng(3).normal(size=x.shape) for x in inputs if is_real(x)]
+
+    def projection(at):
+        return sum(float(np.sum(g * d)) for g, d in zip(run(op, at, options, c)[1], directions, strict=True))
+
+    found = curvature(op, inputs, options, c, directions)
+    assert distance(found, slopes(projection, inputs)) < 1e-6
+
+
+@by_case(SMOOTH)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_backward_equals_jax(key, dtype, compiled):
+    """float64 within 1e-12. float32, against JAX in float64 at the same point: a rule rounds at most 16 times
+    on the way to each of its terms, and a gradient adds up at most as many as the output has numbers."""
+    op, inputs, options, c = SMOOTH[key]
+    _, eager = run(op, as_dtype(inputs, dtype), options, c.astype(dtype))
+    for mine, traced, theirs in zip(eager, compiled[dtype][key][1], compiled["jax"][key], strict=True):
+        assert mine.dtype == traced.dtype == dtype
+        assert mine.shape == traced.shape == theirs.shape
+        bound = 1e-12 if dtype is np.float64 else (16 + c.size) * EPS[dtype]
+        scale = max(1.0, float(np.abs(theirs).max(initial=0)))
+        np.testing.assert_allclose(mine, theirs, rtol=bound, atol=bound * scale)
+        np.testing.assert_allclose(traced, theirs, rtol=bound, atol=bound * scale)
+
+
+@by_case(SMOOTH)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_numpy_and_xla_give_the_same(key, dtype, compiled):
+    op, inputs, options, _ = SMOOTH[key]
+    eager = op(*as_dtype(inputs, dtype), **options)
+    traced = compiled[dtype][key][0]
+    assert eager.dtype == traced.dtype == dtype
+    assert eager.shape == traced.shape
+    few = 16 * EPS[dtype]
+    scale = float(np.abs(eager).max(initial=0))
+    np.testing.assert_allclose(eager, traced, rtol=few, atol=few * scale)
+
+
+def test_as_index_is_a_whole_number_in_both():
+    x = np.array([0.0, 1.0, 2.9, 7.0])
+    for dtype in (np.float32, np.float64, np.int64):
+        assert ops.as_index(x.astype(dtype)).tolist() == [0, 1, 2, 7]
+        assert ops.as_index(x.astype(dtype)).dtype == np.int32
+    assert ops.as_index(jnp.asarray(x, jnp.float32)).dtype == np.int32
+
+
+# At a kink: op, inputs, settings, the gradient that the docstring promises, and its words.
+TIES = {
+    "relu": ([0.0], {}, [0.0], "At 0 the gradient is 0"),
+    "leaky_relu": ([0.0], {"negative_slope": 0.3}, [0.3], "At 0 the gradient is the slope"),
+    "elu": ([0.0], {"alpha": 0.7}, [0.7], "At 0 the gradient is alpha"),
+    "selu": ([0.0], {}, [1.0507009873554805 * 1.6732632423543772], "At 0 the gradient is the left one"),
+    "absolute": ([0.0], {}, [0.0], "At 0 the gradient is 0"),
+    "sign": ([0.0], {}, [0.0], "gradient is 0"),
+    "greater": ([2.0, 2.0], {}, [0.0, 0.0], "gradient is 0"),
+    "greater_equal": ([2.0, 2.0], {}, [0.0, 0.0], "gradient is 0"),
+    "equal": ([2.0, 2.0], {}, [0.0, 0.0], "gradient is 0"),
+    "maximum": ([2.0, 2.0], {}, [1.0, 0.0], "x takes the gradient"),
+    "minimum": ([2.0, 2.0], {}, [1.0, 0.0], "x takes the gradient"),
+    "clip": ([[-1.5, -1.0, 0.0, 1.0, 1.5]], {"low": -1.0, "high": 1.0}, [[0, 1, 1, 1, 0]], "at the edges"),
+    "amax": ([[3.0, 1.0, 3.0, 3.0]], {}, [[1 / 3, 0, 1 / 3, 1 / 3]], "share the gradient evenly"),
+}
+
+
+@pytest.mark.parametrize("name", TIES)
+def test_a_tie_is_broken_as_the_docstring_says(name):
+    inputs, options, expected, words = TIES[name]
+    assert words in OPS[name].__doc__
+    arrays = [np.asarray(x, np.float64) for x in inputs]
+    for g, e in zip(run(OPS[name], arrays, options, 1.0)[1], expected, strict=True):
+        np.testing.assert_allclose(g, e, rtol=1e-15)
+
+
+def test_every_docstring_that_speaks_of_a_tie_is_held_to_it():
+    speaking = {name for name, op in OPS.items() if re.search(r"At 0|equal|edges|gradient is 0", op.__doc__)}
+    assert speaking - {"where"} <= TIES.keys()
+
+
+def test_equal_maxima_share_evenly_in_each_row():
+    x = np.array([[1.0, 5.0, 5.0], [2.0, 0.0, 1.0]])
+    g = run(OPS["amax"], (x,), {"axis": 1}, np.array([1.0, 10.0]))[1][0]
+    np.testing.assert_array_equal(g, [[0, 0.5, 0.5], [10, 0, 0]])
+
+
+FORMULA = {"exp": np.exp, "log": np.log, "sqrt": np.sqrt, "sum": np.sum, "max": max, "erf": math.erf}
+
+
+@pytest.mark.parametrize("name", [name for name, op in OPS.items() if op.formula])
+def test_the_formula_is_what_the_code_computes(name):
+    op = OPS[name]
+    parameters = list(inspect.signature(op.forward).parameters.values())[1:]
+    options = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+    inputs = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
+    draw = np.random.default_rng(11)
+
+    def formula(**given):
+        return eval(op.formula, {"__builtins__": {}}, FORMULA | options | given)
+
+    if op.elementwise:
+        x = np.concatenate([draw.uniform(-30, 30, 300), draw.normal(size=300), [-30.0, -1e-9, 1e-9, 30.0]])
+        given = {"x": x, "target": draw.random(x.size)}
+        found = op(*(given[p] for p in inputs))
+        expected = [formula(**{p: given[p][i] for p in inputs}) for i in range(x.size)]
+    else:
+        x = np.concatenate([draw.uniform(-30, 30, (100, 5)), draw.normal(size=(100, 5))])
+        sparse = op.axes.startswith("... c, ... ->")
+        target = draw.integers(0, 5, len(x)) if sparse else draw.dirichlet(np.ones(5), len(x))
+        given = {"x": x, "target": target}
+        found = op(*(given[p] for p in inputs))
+        if "[c]" in op.formula:
+            expected = [[formula(x=row, c=c) for c in range(5)] for row in x]
+        else:
+            expected = [formula(**{p: given[p][i] for p in inputs}) for i in range(len(x))]
+    # What a textbook's formula loses itself: 1 + exp(-30) keeps 16 figures of the 1, and terms reach 30.
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=2e-14)
+
+
+def test_no_textbook_formula_overflows_in_the_code():
+    extreme = np.array([[-1e4, 1e4, 0.0], [-800.0, 800.0, -1.0]])
+    for name, op in OPS.items():
+        if op.formula:
+            target = {"sparse_softmax_crossentropy": np.array([0, 1])}.get(name, np.array([0.0, 1.0, 0.5]))
+            takes = len(op.axes.split(",")) > 1 or "target" in op.formula
+            with np.errstate(over="raise", invalid="raise", divide="raise"):
+                y, found = run(op, (extreme, target) if takes else (extreme,), {}, 1.0)
+            assert np.isfinite(y).all(), name
+            assert np.isfinite(found[0]).all(), name
+
+
+def expected_sum(sent, shape, out):
+    """What comes back to an input of `shape` that was repeated to `out`: added up place by place."""
+    places = np.broadcast_to(np.arange(math.prod(shape)).reshape(shape), out)
+    return np.bincount(places.ravel(), np.broadcast_to(sent, out).ravel(), math.prod(shape)).reshape(shape)
+
+
+@settings(max_examples=60, deadline=None)
+@given(hnp.mutually_broadcastable_shapes(num_shapes=2, max_dims=4, max_side=3), st.integers(0, 99))
+def test_any_two_shapes_that_broadcast(shapes, seed):
+    draw = np.random.default_rng(seed)
+    (first, second), out = shapes.input_shapes, shapes.result_shape
+    x, y, c = draw.normal(size=first), draw.normal(size=second), draw.normal(size=out)
+    for name, dx, dy in (
+        ("add", c, c),
+        ("subtract", c, -c),
+        ("multiply", c * y, c * x),
+        ("maximum", c * (x >= y), c * (x < y)),
+    ):
+        z, found = run(OPS[name], (x, y), {}, c)
+        assert z.shape == out
+        np.testing.assert_allclose(found[0], expected_sum(dx, first, out), rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(found[1], expected_sum(dy, second, out), rtol=1e-12, atol=1e-12)
+
+
+@settings(max_examples=40, deadline=None)
+@given(hnp.mutually_broadcastable_shapes(signature="(n,i),(i,o)->(n,o)", max_dims=2, max_side=3))
+def test_any_two_stacks_of_matrices(shapes):
+    draw = np.random.default_rng(0)
+    (first, second), out = shapes.input_shapes, shapes.result_shape
+    x, w, c = draw.normal(size=first), draw.normal(size=second), draw.normal(size=out)
+    _, (dx, dw) = run(OPS["matmul"], (x, w), {}, c)
+    sent_x = np.einsum("...no,...io->...ni", c, w)
+    sent_w = np.einsum("...ni,...no->...io", x, c)
+    np.testing.assert_allclose(dx, expected_sum(sent_x, first, sent_x.shape), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(dw, expected_sum(sent_w, second, sent_w.shape), rtol=1e-12, atol=1e-12)
+
+
+@settings(max_examples=40, deadline=None)
+@given(hnp.array_shapes(min_dims=1, max_dims=4, max_side=3), st.data())
+def test_any_axes_of_a_reduction(shape, data):
+    axes = data.draw(st.sets(st.integers(-len(shape), len(shape) - 1), max_size=len(shape)))
+    axes = tuple({a % len(shape): a for a in axes}.values())
+    keep = data.draw(st.booleans())
+    x = np.random.default_rng(0).normal(size=shape)
+    for name, count in (("sum", 1), ("mean", math.prod(shape[a] for a in axes))):
+        y, (dx,) = run(OPS[name], (x,), {"axis": axes, "keepdims": keep}, 1.0)
+        np.testing.assert_allclose(y, getattr(np, name)(x, axis=axes, keepdims=keep), rtol=1e-12)
+        np.testing.assert_allclose(dx, np.full(shape, 1 / count), rtol=1e-15)
+
+
+def test_an_index_out_of_range_is_the_nearest_row_in_both():
+    table = np.arange(6.0, dtype=np.float32).reshape(3, 2)
+    indices = np.array([-4, 1, 7], np.int32)
+    for as_array in (np.asarray, jnp.asarray):
+        np.testing.assert_array_equal(ops.take_rows(as_array(table), as_array(indices)), table[[0, 1, 2]])
+        put = ops.put_rows(as_array(table), as_array(indices), count=3)
+        np.testing.assert_array_equal(put, table)
+
+
+def test_settings_reach_the_backward_rule():
+    _, (g,) = run(OPS["leaky_relu"], (np.array([-2.0, 3.0]),), {"negative_slope": 0.25}, 1.0)
+    assert g.tolist() == [0.25, 1.0]
+
+
+def test_inputs_on_two_tapes_are_refused():
+    a, b = Tape({}).given("a", np.ones(2)), Tape({}).given("b", np.ones(2))
+    with pytest.raises(UsageError, match="add: its inputs are on two tapes"):
+        a + b
