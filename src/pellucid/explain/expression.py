@@ -65,21 +65,21 @@ class Expression:
             return plain(row.output[index])
         if op.name in INFIX:
             sign, tight = INFIX[op.name]
-            left, right = (self.input(value, row, index) for value in row.inputs)
+            left, right = (self.input(value, index) for value in row.inputs)
             right_tight = (
                 tight + 1 if op.name in ("subtract", "divide") or right.text.startswith("-") else tight
             )
             return Text(f"{left.inside(tight)} {sign} {right.inside(right_tight)}", tight)
         if op.name in COMPARE:
-            left, right = (self.input(value, row, index) for value in row.inputs)
+            left, right = (self.input(value, index) for value in row.inputs)
             return Text(f"[{left.text} {COMPARE[op.name]} {right.text}]")
         if op.name == "negative":
-            return Text(f"-{self.input(row.inputs[0], row, index).inside(UNARY)}", SUM)
+            return Text(f"-{self.input(row.inputs[0], index).inside(UNARY)}", SUM)
         if op.name == "power":
-            base = self.input(row.inputs[0], row, index).inside(ATOM)
+            base = self.input(row.inputs[0], index).inside(ATOM)
             return Text(f"{base}^{number(row.settings['exponent'])}", UNARY)
         if op.name == "square":
-            return Text(f"{self.input(row.inputs[0], row, index).inside(ATOM)}²", UNARY)
+            return Text(f"{self.input(row.inputs[0], index).inside(ATOM)}²", UNARY)
         if op.name == "matmul":
             return self._products(row, index)
         if op.name in ("sum", "mean", "sum_to"):
@@ -88,10 +88,10 @@ class Expression:
             return source if isinstance(source, Text) else self._seen(*source)
         if op.formula is not None:
             return self._formula(row, index)
-        inputs = ", ".join(self.input(value, row, index).text for value in row.inputs)
+        inputs = ", ".join(self.input(value, index).text for value in row.inputs)
         return Text(f"{op.name}({inputs})")
 
-    def input(self, value: Any, row: Row, index: Index) -> Text:
+    def input(self, value: Any, index: Index) -> Text:
         """One input of an elementwise row, at the place that its output place was made from."""
         if not isinstance(value, Value):
             return plain(value)
@@ -145,17 +145,20 @@ class Expression:
 
     def _formula(self, row: Row, index: Index) -> Text:
         """The op's textbook formula with its inputs put in."""
-        assert row.op is not None and row.op.formula is not None
+        assert row.op is not None
+        assert row.op.formula is not None
         names = row.op.forward.__code__.co_varnames[1 : 1 + len(row.inputs)]
         known: dict[str, Any] = {k: plain(v) for k, v in row.settings.items() if isinstance(v, int | float)}
+        rows = max((v.ndim for v in row.inputs if isinstance(v, Value)), default=1) - 1
         for name, value in zip(names, row.inputs, strict=True):
             if row.op.elementwise:
-                known[name] = self.input(value, row, index)
-            else:  # the formula speaks of a whole last axis
-                place = index[: value.ndim - 1]
-                known[name] = _vector(self, value, place) if value.ndim > len(place) else value.array[place]
-        if not row.op.elementwise and index:
-            known.setdefault("c", index[-1])
+                known[name] = self.input(value, index)
+            elif value.ndim == rows + 1:  # the formula speaks of a whole last axis
+                known[name] = [plain(value.array[(*index[:rows], i)]) for i in range(value.shape[-1])]
+            else:
+                known[name] = value.array[index[:rows]]
+        if not row.op.elementwise:
+            known["c"] = index[-1] if index else 0
         return _Written(known).visit(ast.parse(row.op.formula, mode="eval").body)
 
 
@@ -231,10 +234,6 @@ def _reduced_from(row: Row, index: Index) -> list[Index]:
     ]
 
 
-def _vector(expression: Expression, value: Value, place: Index) -> list[Text]:
-    return [plain(value.array[(*place, i)]) for i in range(value.shape[-1])]
-
-
 class _Written(ast.NodeVisitor):
     """Writes a formula's syntax tree with texts in the place of names."""
 
@@ -245,6 +244,10 @@ class _Written(ast.NodeVisitor):
 
     def visit_Constant(self, node: ast.Constant) -> Text:
         return plain(node.value)
+
+    def place(self, node: ast.expr) -> int:
+        """What stands between the brackets of x[c]: an index, or an array that holds one."""
+        return int(self.known[ast.unparse(node)])
 
     def visit_Name(self, node: ast.Name) -> Any:
         return self.known[node.id]
@@ -266,8 +269,7 @@ class _Written(ast.NodeVisitor):
         return Text(f"{left.inside(tight)} {sign} {right.inside(tight + 1 if strict else tight)}", tight)
 
     def visit_Subscript(self, node: ast.Subscript) -> Any:
-        place = self.visit(node.slice)
-        return self.visit(node.value)[int(place)]
+        return self.visit(node.value)[self.place(node.slice)]
 
     def visit_IfExp(self, node: ast.IfExp) -> Text:
         test = self.visit(node.test)

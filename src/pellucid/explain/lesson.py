@@ -95,7 +95,7 @@ class Lesson:
     def _opening(self, place: int) -> Page:
         page = Page()
         page.heading(
-            f"Step {self.number}, row {self.rows[place]} (number {place} of the {len(self.rows)} in the batch)"
+            f"Step {self.number}, row {place} of the {len(self.rows)} in the batch: row {self.rows[place]} of the table"
         )
         given = {row.path: row for row in self.tape.rows if row.op is None and row.backward_of is None}
         x, y = given["x"].output[place], given["y"].output[place]
@@ -162,9 +162,12 @@ class Lesson:
         known: dict[str, Any] = {
             s: self.optimizer.initial(s) if a is None else float(a[index]) for s, a in state.items()
         }
+        limited = float(self.optimizer.clip(numpy, dict(self.gradients))[path][index])
+        if limited != float(g):
+            page.words(f"      g = {number(limited)} after clipping the gradients")
         w = float(self.parameters[path][index])
         known |= {
-            "g": float(g),
+            "g": limited,
             "w": w,
             "rate": float(self.optimizer.rate(numpy, self.number)),
             "t": self.number + 1,

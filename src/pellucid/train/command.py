@@ -148,6 +148,12 @@ def show_step(
     )
     screen.print(page.to_text(), markup=False)
     screen.print(f"\nThe loss of this step, run again: {number(step.loss, 9)}, {exact}.", markup=False)
+    if step.tape_drift:
+        screen.print(
+            f"The numbers above are from the same step with all of them kept; XLA rounded some of its sums "
+            f"otherwise, and its loss differs by {step.tape_drift:+.1g}.",
+            markup=False,
+        )
     return {
         "run": str(path),
         "step": number_,

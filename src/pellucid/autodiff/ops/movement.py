@@ -128,7 +128,7 @@ def _(dy: Any, y: Any, x: Any, labels: Any, *, count: int):
     return pick(dy, labels), None
 
 
-@op(source="Srivastava et al. 2014, Journal of Machine Learning Research 15")
+@op(formula="x * keep / (1 - rate)", source="Srivastava et al. 2014, Journal of Machine Learning Research 15")
 def dropout(xp: Any, x: Array, keep: Array, *, rate: float) -> Array:
     """x / (1 - rate) where `keep`, else 0: the sum keeps its expected value."""
     return xp.where(keep, x / (1 - rate), xp.zeros((), dtype=x.dtype))
