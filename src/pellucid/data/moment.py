@@ -30,6 +30,7 @@ FORMATS = (*ISO, *(day + clock for day in DAYS for clock in CLOCKS), "%H:%M:%S%.
 # Most text is no date, and a hundred formats are slow to try: a glance at the first cell rules it out.
 LOOKS_DATED = re.compile(r"\s*(\d{1,4}\s?[-/.:\s]\s?\w|[A-Za-z]{3,9} \d)")
 SWAPPED = (("%m/%d", "%d/%m"), ("%d-%m", "%m-%d"))
+YEAR_1_TO_1970 = 62_135_596_800_000_000
 CYCLES = {"month": 12.0, "weekday": 7.0, "hour": 24.0}
 
 
@@ -51,13 +52,16 @@ def read_moments(cells: pl.Series, format: str, missing: tuple[str, ...] = ()) -
     if "%#z" in format:
         moments = moments.dt.replace_time_zone(None)
     if "%Y" in format:
-        moments = moments.set((moments.dt.year() < 1000).fill_null(False), None)
+        moments = _without(moments, (moments.dt.year() < 1000).fill_null(False))
     elif "%y" not in format:
-        moments = moments + (
-            pl.Series([0]).cast(pl.Datetime("us")) - pl.Series(["0001-01-01"]).str.to_datetime("%Y-%m-%d")
-        )
-    moments = moments.set(absent, None)
+        # A time alone is read as one on 1 January of the year 1; seconds count from 1970.
+        moments = (moments.cast(pl.Int64) + YEAR_1_TO_1970).cast(pl.Datetime("us"))
+    moments = _without(moments, absent)
     return moments, (moments.is_null() & ~absent).to_numpy()
+
+
+def _without(moments: pl.Series, where: pl.Series) -> pl.Series:
+    return moments.zip_with(~where, moments.clear(len(moments)))
 
 
 def formats_of(
