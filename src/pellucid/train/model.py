@@ -141,8 +141,7 @@ class Model(Layer):
         """The loss and each metric over all rows: {"loss": …, "accuracy": …}."""
         data = self._dataset(x, y, sample_weight, None, dtype)
         self.build(data.x)
-        parameters = self.compiled.parameters or {}
-        return evaluate(self.evaluator(engine), parameters, data, self.compiled.metrics)
+        return evaluate(self.evaluator(engine), self.cast(), data, self.compiled.metrics)
 
     def predict(self, x: Any, *, batch_size: int = 1024, engine: str = "xla") -> Numbers:
         """The network's output for each row; the first call creates the weights.
@@ -152,9 +151,7 @@ class Model(Layer):
         rows = as_array(x, "x").astype(self.compiled.dtype)
         self.build(rows)
         data = Dataset(rows, numpy.zeros((len(rows), 0), rows.dtype))
-        parts = predictions(
-            self.evaluator(engine, only_predict=True), self.compiled.parameters or {}, data, batch_size
-        )
+        parts = predictions(self.evaluator(engine, only_predict=True), self.cast(), data, batch_size)
         return numpy.concatenate([y_pred for _, _, y_pred in parts])
 
     def build(self, x: Numbers, seed: int = 0) -> None:
@@ -187,7 +184,9 @@ class Model(Layer):
     def load_parameters(self, parameters: Mapping[str, Any]) -> None:
         """Takes these weights, by path; each has to have the shape of the one that it replaces, if any."""
         now = self.compiled
-        new = {path: numpy.array(as_array(a, path), dtype=now.dtype) for path, a in parameters.items()}
+        # Kept as given: a float64 weight is not rounded before it is known in which precision it is used.
+        new = {path: numpy.array(as_array(a, path)) for path, a in parameters.items()}
+        new = {path: a if a.dtype.kind == "f" else a.astype(now.dtype) for path, a in new.items()}
         if now.parameters is not None:
             if new.keys() != now.parameters.keys():
                 odd = ", ".join(sorted(new.keys() ^ now.parameters.keys()))
@@ -234,10 +233,15 @@ class Model(Layer):
     def _set_dtype(self, dtype: str) -> None:
         if dtype not in ("float32", "float64"):
             raise UsageError(f"dtype={dtype!r} is not known; it is 'float32' or 'float64'")
+        self.compiled.dtype = dtype
+
+    def cast(self) -> Arrays:
+        """The weights in the precision that the model computes in."""
         now = self.compiled
-        if now.parameters is not None:
-            now.parameters = {path: numpy.asarray(a).astype(dtype) for path, a in now.parameters.items()}
-        now.dtype = dtype
+        return {
+            p: a if str(a.dtype) == now.dtype else a.astype(now.dtype)
+            for p, a in (now.parameters or {}).items()
+        }
 
     def evaluator(self, name: str, only_predict: bool = False) -> engines.Engine:
         """An engine for evaluating, kept so that its compiled programs are."""

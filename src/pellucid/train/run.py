@@ -73,7 +73,7 @@ def train(
     now = model.compiled
     assert now.loss is not None
     model.build(data.x, seed)
-    assert now.parameters is not None
+    now.parameters = model.cast()
     step = Step(model, now.loss, now.optimizer, now.metrics, seed, method)
     _check(step, now.parameters, data, now.last_op)
     runner = engines.make(engine, step, now.dtype)

@@ -123,7 +123,12 @@ def optimizer_for(choices: Choices, rows: int) -> Optimizer:
     """AdamW, warmed up and let down along a cosine over the planned steps."""
     assert choices.epochs and choices.batch_size and choices.learning_rate
     steps = choices.epochs * -(-rows // choices.batch_size)
-    rate = CosineDecay(choices.learning_rate / 10, steps, warmup_target=choices.learning_rate, warmup_steps=max(1, steps // 20))
+    rate = CosineDecay(
+        choices.learning_rate / 10,
+        steps,
+        warmup_target=choices.learning_rate,
+        warmup_steps=max(1, steps // 20),
+    )
     return AdamW(rate, weight_decay=1e-2, global_clipnorm=1.0)
 
 
