@@ -99,8 +99,9 @@ def compare(
     checks: dict[str, WeightCheck] = {}
     for path, a in by_rule.items():
         b = by_change[path]
-        distance, size = numpy.abs(a - b), numpy.maximum(numpy.abs(a), numpy.abs(b))
-        relative = numpy.divide(distance, size, out=numpy.zeros_like(distance), where=size > 0)
+        with numpy.errstate(invalid="ignore"):  # NaN and infinity give NaN, which is within no tolerance
+            distance, size = numpy.abs(a - b), numpy.maximum(numpy.abs(a), numpy.abs(b))
+            relative = numpy.divide(distance, size, out=numpy.zeros_like(distance), where=size != 0)
         verdict = numpy.full(a.shape, AGREE, dtype="<U8")
         for where in numpy.argwhere(~(relative <= tolerance)):
             index = tuple(int(i) for i in where)
