@@ -116,6 +116,14 @@ class CategoricalCrossentropy(Loss):
     name: ClassVar[str] = "categorical_crossentropy"
     link: ClassVar[Literal["sigmoid", "softmax"] | None] = "softmax"
 
+    def check(self, y: tuple[int, ...], y_pred: tuple[int, ...]) -> None:
+        if y_pred[-1] > 1 and y in (y_pred[:-1], (*y_pred[:-1], 1)):
+            raise ShapeError(
+                f"{self.name}: the target has shape {y} and the prediction {y_pred}; for class numbers use "
+                "sparse_categorical_crossentropy"
+            )
+        super().check(y, y_pred)
+
     def rows(self, y: Any, y_pred: Value) -> Value:
         if self.from_logits:
             return ops.softmax_crossentropy(y_pred, y)
