@@ -75,9 +75,12 @@ class Layer:
             for layer in value if isinstance(value, list | tuple) else (value,):
                 if isinstance(layer, Layer) and layer not in found:
                     found.append(layer)
+        given = [layer.name for layer in found if layer.name]
+        if twice := [name for name in given if given.count(name) > 1]:
+            raise UsageError(f"two layers are named {twice[0]!r}; give each its own name")
         names: dict[str, Layer] = {}
         for layer in found:
-            names[_unused(layer.name or snake_case(type(layer).__name__), names, layer)] = layer
+            names[layer.name or _unused(snake_case(type(layer).__name__), {*names, *given})] = layer
         return names
 
     def to_json(self) -> dict[str, Any]:
@@ -169,12 +172,10 @@ def snake_case(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
-def _unused(name: str, taken: dict[str, Layer], layer: Layer) -> str:
-    if name not in taken:
-        return name
-    if layer.name:
-        raise UsageError(f"two layers are named {name!r}; give each its own name")
-    number = 1
-    while f"{name}_{number}" in taken:
+def _unused(name: str, taken: set[str]) -> str:
+    """The name, or with the first number that makes it new."""
+    found, number = name, 0
+    while found in taken:
         number += 1
-    return f"{name}_{number}"
+        found = f"{name}_{number}"
+    return found
