@@ -82,8 +82,13 @@ class Expression:
             return Text(f"{self.input(row.inputs[0], index).inside(ATOM)}²", UNARY)
         if op.name == "matmul":
             return self._products(row, index)
-        if op.name in ("sum", "mean", "sum_to"):
+        if op.name in ("sum", "mean", "sum_to", "amax"):
             return self._reduced(row, index)
+        if op.name == "put_rows":
+            return self._gathered(row, index)
+        if op.name == "clip":
+            low, high = (number(row.settings[name]) for name in ("low", "high"))
+            return Text(f"min(max({self.input(row.inputs[0], index).text}, {low}), {high})")
         if (source := moved(row, index)) is not None:
             return source if isinstance(source, Text) else self._seen(*source)
         if op.formula is not None:
@@ -128,10 +133,32 @@ class Expression:
             return self._seen(source.row, places[0])
         texts = [self._seen(source.row, place) for place in places]
         sizes = [float(source.array[place]) for place in places]
+        if row.op.name == "amax":
+            return self._largest(texts, sizes)
         total = self._sum([t.inside(SUM) for t in texts], sizes)
         if row.op.name != "mean":
             return total
         return Text(f"({total.text}) / {len(places)}", PRODUCT)
+
+    def _gathered(self, row: Row, index: Index) -> Text:
+        """A number of a table's gradient: what came from each row of the batch that looked it up."""
+        rows, indices = row.inputs
+        codes = numpy.clip(indices.array, 0, int(row.settings["count"]) - 1)
+        column = index[1:]
+        places = [(*map(int, at), *column) for at in numpy.argwhere(codes == index[0])]
+        if not places:
+            return Text("0")
+        return self._sum(
+            [self._seen(rows.row, place).inside(SUM) for place in places],
+            [float(rows.array[place]) for place in places],
+        )
+
+    def _largest(self, texts: list[Text], sizes: list[float]) -> Text:
+        """max(…); of many, the largest ones."""
+        if len(texts) > self.terms:
+            kept = sorted(numpy.argsort(-numpy.asarray(sizes), kind="stable")[: self.terms].tolist())
+            texts = [texts[i] for i in kept]
+        return Text(f"max({', '.join(t.text for t in texts)})") if len(texts) > 1 else texts[0]
 
     def _sum(self, texts: list[str], sizes: list[float]) -> Text:
         """Terms joined by +; of many, the largest, and the rest as one number."""
@@ -190,6 +217,9 @@ def moved(row: Row, index: Index) -> tuple[Row, Index] | Text | None:
         return source.row, index
     if name == "columns":
         return source.row, (*index[:-1], index[-1] + int(row.settings["start"]))
+    if name == "pad_columns":
+        column = index[-1] - int(row.settings["before"])
+        return (source.row, (*index[:-1], column)) if 0 <= column < shape[-1] else Text("0")
     if name == "concatenate":
         column = index[-1]
         for part in row.inputs:

@@ -64,7 +64,16 @@ class Lesson:
         return page
 
     def weight(self, path: str, index: Index, place: int) -> Page:
-        """One weight: gradient, chain and update."""
+        """One weight: gradient, chain and update. UsageError for one that is not there."""
+        if path not in self.parameters:
+            raise UsageError(f"there is no weight {path!r}; the weights are {', '.join(self.parameters)}")
+        shape = tuple(self.parameters[path].shape)
+        if len(index) != len(shape) or any(i >= n for i, n in zip(index, shape, strict=True)):
+            last = ",".join(str(n - 1) for n in shape)
+            raise UsageError(
+                f"{path}[{','.join(map(str, index))}] is not there: {path} goes from "
+                f"[{','.join('0' for _ in shape)}] to [{last}]"
+            )
         page = self._opening(place)
         page.heading(f"{path}{list(index)}")
         self._weight(page, path, index, place)
@@ -85,7 +94,8 @@ class Lesson:
             if not self._inlined(row):
                 self._unit(page, row, (place, unit))
         for row in reversed(rows):
-            self._slope(page, row, (place, unit))
+            if not self._inlined(row):
+                self._slope(page, row, (place, unit))
         return page
 
     def layers(self) -> list[str]:
