@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -83,7 +84,8 @@ def train(
 
     Built-in tables: iris, wine, breast_cancer, digits, diabetes.
     """
-    from pellucid.train.command import Settings, train_table
+    from pellucid.train.command import train_table
+    from pellucid.train.settings import Settings
 
     settings = Settings(
         data, target, out, task, _pairs(kind), missing, _units(hidden), epochs, batch_size, learning_rate,
@@ -182,8 +184,18 @@ def _screen(document: bool) -> Any:
 
 def _answer(command: str, document: dict[str, Any], as_json: bool) -> int:
     if as_json:
-        print(json.dumps({"pellucid": 1, "command": command, **document}, ensure_ascii=False))
+        whole = {"pellucid": 1, "command": command, **document}
+        print(json.dumps(_standard(whole), ensure_ascii=False, allow_nan=False))
     return 0
+
+
+def _standard(value: Any) -> Any:
+    """JSON has no number for NaN or an infinity: null stands for it."""
+    if isinstance(value, dict):
+        return {key: _standard(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_standard(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _pairs(given: tuple[str, ...]) -> dict[str, str]:

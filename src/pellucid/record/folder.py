@@ -14,6 +14,7 @@ from __future__ import annotations
 import io
 import os
 import platform
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -87,6 +88,11 @@ class RunFolder:
         whole = {"format": VERSION, **manifest, "files": known}
         files.write_json(self.path / "run.json", whole)
         return RunFolder(self.path, whole)
+
+    def discard(self) -> None:
+        """Takes away a folder into which nothing could be written whole."""
+        if not (self.path / "run.json").exists():
+            shutil.rmtree(self.path, ignore_errors=True)
 
     def read(self, name: str) -> bytes:
         """One file of the run, checked against its digest."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from pellucid.data.columns import Column
 from pellucid.data.recipe import Recipe
 from pellucid.data.table import Table, open_table
 from pellucid.data.target import TargetColumn
-from pellucid.errors import NotFiniteError, UsageError
+from pellucid.errors import NotFiniteError, RunError, UsageError
 from pellucid.explain.lesson import part_of
 from pellucid.explain.number import number
 from pellucid.record import RunFolder, files, fingerprint
@@ -23,39 +22,15 @@ from pellucid.train import table as tables
 from pellucid.train.dataset import Dataset
 from pellucid.train.recorded import Recorded, begin, finish
 from pellucid.train.run import Run
+from pellucid.train.settings import Settings
 
 MANY = 40
 """Columns listed at most."""
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What `pellucid train` was asked."""
-
-    data: str
-    target: str | None
-    out: Path | None
-    task: str | None
-    kinds: dict[str, str]
-    missing: tuple[str, ...]
-    hidden: tuple[int, ...] | None
-    epochs: int | None
-    batch_size: int | None
-    learning_rate: float | None
-    dropout: float | None
-    patience: int | None
-    seed: int
-    engine: str
-
-    def choices(self) -> tables.Choices:
-        return tables.Choices(
-            self.hidden, self.epochs, self.batch_size, self.learning_rate, self.dropout, self.patience, self.seed,
-            self.engine,
-        )  # fmt: skip
-
-
 def train_table(settings: Settings, screen: Any, verbose: int) -> dict[str, Any]:
     """Learns the recipe, trains, scores the test rows, writes the run."""
+    settings.check()
     table, recipe = tables.learn(
         settings.data,
         settings.target,
@@ -67,13 +42,20 @@ def train_table(settings: Settings, screen: Any, verbose: int) -> dict[str, Any]
     _tell_columns(screen, table, recipe)
     ready = tables.prepare(table, recipe, settings.choices())
     screen.print(f"\n[bold]Network[/] {ready.choices}\n{ready.model.summary()}\n")
-    folder = begin(RunFolder.create(settings.out), table, recipe, settings.seed)
+    folder = RunFolder.create(settings.out)
+    try:
+        folder = begin(folder, table, recipe, settings.seed)
+    except RunError:
+        folder.discard()
+        raise
     try:
         run = tables.fit(ready, verbose)
     except (KeyboardInterrupt, NotFiniteError):
         run: Run = vars(ready.model)["run"]
         finish(folder, ready, run, {})
-        screen.print(f"[bold]Stopped[/] after {run.steps:,} steps; the weights so far are in {folder.path}")
+        screen.print(
+            f"Stopped after {run.steps:,} steps; the weights so far are in {folder.path}", markup=False
+        )
         raise
     figures = tables.score(ready.model, recipe, ready.part("test")) if len(ready.rows.test()) else {}
     folder = finish(folder, ready, run, figures)
@@ -100,19 +82,21 @@ def predict_table(path: Path, data: str, out: Path | None, screen: Any) -> dict[
     table = open_table(data)
     notes = [*table.notes, *recipe.notes_for(table)]
     for note in notes:
-        screen.print(f"note: {note}")
+        screen.print(f"note: {note}", markup=False)
     scores = {}
     if recipe.target.name in table.columns:
         scores = _scores(recorded, table)
         if scores:
-            screen.print(f"the table holds {recipe.target.name}; scored by it: {_figures(scores)}")
+            screen.print(
+                f"the table holds {recipe.target.name}; scored by it: {_figures(scores)}", markup=False
+            )
     rows = 0
     with files.whole(out) if out else contextlib.nullcontext(sys.stdout.buffer) as file:
         for first, (values, probabilities) in enumerate(tables.predict(model, recipe, table)):
             rows += len(values)
             _frame(recipe, values, probabilities).write_csv(file, include_header=first == 0)
     if out is not None:
-        screen.print(f"{rows:,} predictions in {out}")
+        screen.print(f"{rows:,} predictions in {out}", markup=False)
     return {
         "run": str(path),
         "out": str(out) if out else None,
@@ -137,6 +121,8 @@ def show_step(
         page = lesson.weight(where, index, row)
     elif unit is not None:
         where, index = part_of(unit)
+        if len(index) > 1:
+            raise UsageError(f'--unit {unit}: a unit has one number, as "{where}[{index[0]}]"')
         page = lesson.unit(where, index[0], row)
     else:
         page = lesson.whole(row)
@@ -168,6 +154,8 @@ def check_run(path: Path, number_: int, rows: int, tolerance: float, screen: Any
     """Every gradient of a step, both ways."""
     if rows < 1:
         raise UsageError(f"--rows {rows}: it is a whole number, 1 or more")
+    if not 0 < tolerance < 1:
+        raise UsageError(f"--tolerance {tolerance:g}: it is a number between 0 and 1, as 1e-6")
     report = Recorded.open(path).check(number_, rows, tolerance)
     screen.print(f"Step {number_}, {rows} rows of its batch, float64: {report}", markup=False)
     for where, check in report.weights.items():
@@ -223,21 +211,25 @@ def examine(screen: Any) -> dict[str, Any]:
 
 
 def _tell_columns(screen: Any, table: Table, recipe: Recipe) -> None:
+    from rich.markup import escape
     from rich.table import Table as Grid
 
     grid = Grid(
-        title=f"{table.name}: {table.row_count:,} rows, {len(table.columns)} columns", title_justify="left"
+        title=f"{escape(table.name)}: {table.row_count:,} rows, {len(table.columns)} columns",
+        title_justify="left",
     )
     for name in ("column", "kind", "numbers"):
         grid.add_column(name, justify="right" if name == "numbers" else "left", no_wrap=True)
     grid.add_column("how it becomes numbers")
     for column in recipe.columns[:MANY]:
-        grid.add_row(column.name, column.kind.replace("_", " "), str(column.width), _what(column))
+        grid.add_row(
+            escape(column.name), column.kind.replace("_", " "), str(column.width), escape(_what(column))
+        )
     if len(recipe.columns) > MANY:
         grid.add_row(
             "…", "", "", f"and {len(recipe.columns) - MANY:,} more columns; recipe.json has them all"
         )
-    grid.add_row(recipe.target.name, "target", "", _what(recipe.target), style="bold")
+    grid.add_row(escape(recipe.target.name), "target", "", escape(_what(recipe.target)), style="bold")
     screen.print(grid)
     for note in [*table.notes, *recipe.notes]:
         screen.print(f"note: {note}", markup=False)
@@ -256,7 +248,7 @@ def _tell_result(screen: Any, ready: tables.TableRun, run: Run, figures: dict[st
     )
     if figures:
         screen.print(f"[bold]On the {len(ready.rows.test()):,} rows held out:[/] {_figures(figures)}")
-    screen.print(f"\nThe run is in {path}. Try next:")
+    screen.print(f"\nThe run is in {path}. Try next:", markup=False)
     example = next(iter(run.model.parameters()))
     for command in (
         f"pellucid predict {path} FILE -o out.csv",

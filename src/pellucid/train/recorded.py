@@ -119,6 +119,10 @@ class Recorded:
     def step(self, number: int) -> OpenStep:
         """Step `number`, opened: run again from the initial weights."""
         steps = self.folder.manifest["steps"]
+        if not steps:
+            raise UsageError(
+                f"step {number} is not there: {self.folder.path} was stopped before its first step"
+            )
         if not 0 <= number < steps:
             raise UsageError(f"step {number} is not there: {self.folder.path} has steps 0 to {steps - 1}")
         return self._replay.open(number)
