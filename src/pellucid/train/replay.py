@@ -93,19 +93,10 @@ class Replay:
 
     def _tapped(self, state: State, after: State, loss: Any, places: Numbers, number: int) -> OpenStep:
         """The step once more, with its tape: compiled where the engine compiles."""
-        kept: list[Any] = []
         batch = self.data.take(places)
-
-        def program(state: State, batch: Batch) -> Any:
-            done = self.step.backprop(state.parameters, batch, state.optimizer["step"])
-            kept[:] = [done]
-            return [row.output for row in done.loss.tape.rows], done.gradients
-
-        if isinstance(self.engine, XlaEngine):
-            outputs, gradients = self.engine.tapped(program)(state, batch)
-        else:
-            outputs, gradients = program(state, batch)
-        done = kept[0]
+        program, passes = self._program
+        outputs, gradients = program(state, batch)
+        done = passes[batch.x.shape]
         tape = _rebuilt(done.loss.tape, [numpy.asarray(a) for a in outputs], state, self.step.seed)
         return OpenStep(
             number,
@@ -119,6 +110,21 @@ class Replay:
             Value(tape, tape.rows[done.y_pred.row.index]),
             {path: numpy.asarray(gradients[path]) for path in state.parameters},
         )
+
+    @cached_property
+    def _program(self) -> tuple[Any, dict[tuple[int, ...], Pass]]:
+        """The step that gives every number of its tape, and, by shape of batch, the pass it was traced on.
+
+        Made once for a run, so that only the first opened step waits for the compiler.
+        """
+        passes: dict[tuple[int, ...], Pass] = {}
+
+        def program(state: State, batch: Batch) -> Any:
+            done = self.step.backprop(state.parameters, batch, state.optimizer["step"])
+            passes[batch.x.shape] = done
+            return [row.output for row in done.loss.tape.rows], done.gradients
+
+        return (self.engine.tapped(program) if isinstance(self.engine, XlaEngine) else program), passes
 
 
 def _rebuilt(traced: Tape, outputs: list[Numbers], state: State, seed: int) -> Tape:
