@@ -78,9 +78,7 @@ def train(
     _check(step, now.parameters, data, now.last_op)
     runner = engines.make(engine, step, now.dtype)
     plan = Plan(len(data), min(batch_size, len(data)), seed, shuffle)
-    state = State(
-        dict(now.parameters), now.optimizer.init({p: numpy.asarray(a) for p, a in now.parameters.items()})
-    )
+    state = State(dict(now.parameters), now.optimizer.init({p: numpy.asarray(a) for p, a in now.parameters.items()}))
     run = Run(model, Replay(step, runner, plan, data, state))
     loop = Loop(runner, plan, data, now.metrics, validation)
     losses: list[Numbers] = []
@@ -119,28 +117,25 @@ def _consume(
 ) -> None:
     """Takes what the loop tells: into the history, the model, the bar, the callbacks."""
     model = run.model
-    step = 0
-    begun = -1
-    for progress in loop.epochs(state, 0, epochs):
-        if progress.epoch != begun:
-            begun = progress.epoch
-            for callback in callbacks:
-                callback.on_epoch_begin(begun)
-        model.compiled.parameters = progress.state.parameters
-        step = progress.step
-        if len(progress.losses):
-            losses.append(progress.losses)
-        bar.show(progress)
-        if progress.logs is None:
-            continue
-        for name, value in progress.logs.items():
-            run.history.setdefault(name, []).append(value)
+    for epoch in range(epochs):
         for callback in callbacks:
-            callback.on_epoch_end(progress.epoch, progress.logs)
-        if any(callback.stop_training for callback in callbacks):
-            run.status = "stopped early"
-            bar.ended(step)
-            return
+            callback.on_epoch_begin(epoch)
+        for progress in loop.epochs(state, epoch, 1):
+            state = progress.state
+            model.compiled.parameters = state.parameters
+            if len(progress.losses):
+                losses.append(progress.losses)
+            bar.show(progress)
+            if progress.logs is None:
+                continue
+            for name, value in progress.logs.items():
+                run.history.setdefault(name, []).append(value)
+            for callback in callbacks:
+                callback.on_epoch_end(epoch, progress.logs)
+            if any(callback.stop_training for callback in callbacks):
+                run.status = "stopped early"
+                bar.ended(progress.step)
+                return
     run.status = "finished"
 
 
@@ -172,9 +167,7 @@ def _explained(error: Diverged, step: Step) -> NotFiniteError:
     with numpy.errstate(all="ignore"):
         tape = step.forward(plain, error.batch, error.step).loss.tape
     bad = next((row for row in tape.rows if not _finite(row.output)), None)
-    where = (
-        "an update of the weights" if bad is None else bad.path or (bad.op.name if bad.op else "the input")
-    )
+    where = "an update of the weights" if bad is None else bad.path or (bad.op.name if bad.op else "the input")
     rate = float(step.optimizer.rate(numpy, error.step))
     return NotFiniteError(
         f"training stopped at step {error.step}: the first value that is not finite is in {where}. "
