@@ -10,6 +10,8 @@
 A name is read when it is first used, so that importing pellucid is fast and does not import JAX.
 """
 
+# pyright: reportUnusedImport=false
+# The imports below tell type checkers what _HOME tells at run time; a test holds the two to be the same.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 

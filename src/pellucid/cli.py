@@ -17,8 +17,7 @@ USAGE, INTERRUPTED = 2, 130
 
 app = App(
     name="pellucid",
-    help="Train a neural network on your own table, and open any step of it.\n\n"
-    "Start with: pellucid train iris",
+    help="Train a neural network on your own table, and open any step of it.\n\nStart with: pellucid train iris",
     version=pellucid.__version__,
     help_format="markdown",
     suppress_keyboard_interrupt=False,
@@ -60,9 +59,7 @@ def train(
     *,
     target: Annotated[str | None, Parameter(help="The column to predict.")] = None,
     out: Annotated[Path | None, Parameter(help="The run's folder; by default the next runs/N.")] = None,
-    task: Annotated[
-        str | None, Parameter(help="regression, binary or multiclass; inferred otherwise.")
-    ] = None,
+    task: Annotated[str | None, Parameter(help="regression, binary or multiclass; inferred otherwise.")] = None,
     kind: Annotated[
         tuple[str, ...], Parameter(help="COLUMN=number|category|boolean|moment|leave_out; may be repeated.")
     ] = (),
@@ -101,9 +98,7 @@ def predict(
     data: Annotated[str, Parameter(help="A table with the columns that the run was trained on.")],
     /,
     *,
-    out: Annotated[
-        Path | None, Parameter(name=["--out", "-o"], help="A .csv file; else standard output.")
-    ] = None,
+    out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="A .csv file; else standard output.")] = None,
     json: Json = False,
 ) -> int:
     """Predict the target of each row of a table.
@@ -115,9 +110,7 @@ def predict(
     from pellucid.train.command import predict_table
 
     if json and out is None:
-        raise UsageError(
-            "--json needs -o OUT.csv for the predictions, since the document takes standard output"
-        )
+        raise UsageError("--json needs -o OUT.csv for the predictions, since the document takes standard output")
     return _answer("predict", predict_table(run, data, out, _screen(True)), json)
 
 
@@ -212,6 +205,4 @@ def _units(text: str | None) -> tuple[int, ...] | None:
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
-        raise UsageError(
-            f"--hidden {text}: write the units of each hidden layer, as --hidden 64,64"
-        ) from None
+        raise UsageError(f"--hidden {text}: write the units of each hidden layer, as --hidden 64,64") from None

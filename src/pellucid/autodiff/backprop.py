@@ -46,8 +46,7 @@ def gradients(output: Value, wrt: Sequence[Value]) -> list[Value]:
     """The gradient of `output` (one number) with respect to each Value of `wrt`, on the same tape."""
     if output.shape not in ((), (1,)):
         raise ShapeError(
-            f"only one number has a gradient, but the output has shape {output.shape}; take its mean or sum "
-            "first"
+            f"only one number has a gradient, but the output has shape {output.shape}; take its mean or sum first"
         )
     tape = output.tape
     forward = tape.rows[: output.row.index + 1]

@@ -36,9 +36,7 @@ Rule = Callable[..., Any]
 class Op:
     """A differentiable piece of arithmetic, callable on Values (recorded) and on arrays (not)."""
 
-    def __init__(
-        self, forward: Callable[..., Any], axes: str, formula: str | None, source: str | None
-    ) -> None:
+    def __init__(self, forward: Callable[..., Any], axes: str, formula: str | None, source: str | None) -> None:
         self.name = forward.__name__
         self.forward = forward
         self.axes = axes
@@ -75,8 +73,7 @@ class Op:
                 tape = value.tape
         if tape is not None:  # an array from outside becomes a row too: a tape refers to nothing but itself
             inputs = tuple(
-                tape.given("constant", v) if hasattr(v, "shape") and not isinstance(v, Value) else v
-                for v in inputs
+                tape.given("constant", v) if hasattr(v, "shape") and not isinstance(v, Value) else v for v in inputs
             )
         arrays = [value.array if isinstance(value, Value) else value for value in inputs]
         xp = namespace(*arrays)

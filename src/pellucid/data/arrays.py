@@ -52,9 +52,7 @@ def _numbers(value: Any, what: str) -> tuple[NDArray[Any], list[str]]:
     if isinstance(native, nw.LazyFrame):
         native = native.collect()
     if isinstance(native, nw.DataFrame):
-        columns = [
-            _from_series(column, f'{what}, column "{column.name}"') for column in native.iter_columns()
-        ]
+        columns = [_from_series(column, f'{what}, column "{column.name}"') for column in native.iter_columns()]
         if not columns:
             raise DataError(f"{what} has no columns: give at least one.")
         return np.stack(columns, axis=1), [str(name) for name in native.columns]
@@ -86,9 +84,7 @@ def _from_sequence(rows: Sequence[Any], what: str) -> NDArray[Any]:
         ]
         odd = next((i for i, length in enumerate(lengths) if length != lengths[0]), None)
         if odd is None:
-            raise DataError(
-                f"{what}: the lists in it are of unequal length below the first level."
-            ) from error
+            raise DataError(f"{what}: the lists in it are of unequal length below the first level.") from error
         raise DataError(
             f"{what}: row {odd} holds {lengths[odd]} values, row 0 holds {lengths[0]}. Make all rows the "
             "same length "

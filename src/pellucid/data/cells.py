@@ -129,9 +129,7 @@ def _undress(body: pl.Series, decimal_comma: bool) -> pl.Series:
         grouped = body.str.contains(f"^[+-]?(?:{THOUSANDS_POINT})(?:[eE][+-]?\\d+)?$") & body.str.contains(
             r",|^[+-]?\d{1,3}(?:\.\d{3})+$"
         )
-        return body.zip_with(
-            ~grouped, body.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
-        )
+        return body.zip_with(~grouped, body.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True))
     grouped = body.str.contains(f"^[+-]?(?:{THOUSANDS_COMMA})(?:[eE][+-]?\\d+)?$")
     return body.zip_with(~grouped, body.str.replace_all(",", "", literal=True))
 
@@ -145,9 +143,7 @@ def _dress(text: pl.Series, decimal_comma: bool) -> str:
             words.append(f'"{worn[0]}" {meaning}')
     commas = text.filter(text.str.contains(",") & ~text.str.contains(f"%|{CURRENCY}"))
     if commas.len():
-        words.append(
-            f'"{commas[0]}" with a comma {"before the decimals" if decimal_comma else "between thousands"}'
-        )
+        words.append(f'"{commas[0]}" with a comma {"before the decimals" if decimal_comma else "between thousands"}')
     return ", ".join(words)
 
 
@@ -166,9 +162,7 @@ def read_truths(cells: pl.Series, missing: tuple[str, ...] = ()) -> tuple[Reals,
         return cells.cast(pl.Float64).to_numpy(), np.zeros(len(cells), np.bool_)
     text = read_labels(cells, missing).str.to_lowercase()
     true, false = text.is_in([*TRUE, "1", "1.0"]), text.is_in([*FALSE, "0", "0.0"])
-    values = np.where(
-        true.fill_null(False).to_numpy(), 1.0, np.where(false.fill_null(False).to_numpy(), 0.0, np.nan)
-    )
+    values = np.where(true.fill_null(False).to_numpy(), 1.0, np.where(false.fill_null(False).to_numpy(), 0.0, np.nan))
     return values, np.isnan(values) & text.is_not_null().to_numpy()
 
 

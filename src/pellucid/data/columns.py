@@ -55,7 +55,7 @@ class BooleanLearner:
     def __init__(self, name: str, missing: tuple[str, ...]) -> None:
         self._name, self._missing, self._lacking = name, missing, False
 
-    def see(self, cells: pl.Series, sampled: Flags) -> None:  # noqa: ARG002
+    def see(self, cells: pl.Series, sampled: Flags) -> None:
         """Takes in cells of training rows."""
         self._lacking |= bool(np.isnan(read_truths(cells, self._missing)[0]).any())
 
@@ -120,7 +120,6 @@ def column_from_json(plain: Mapping[str, Any]) -> Column:
     kind = KINDS.get(str(plain.get("kind")))
     if kind is None:
         raise DataError(
-            f"A recipe has a column of kind {plain.get('kind')!r}, which this pellucid does not know: update "
-            "it."
+            f"A recipe has a column of kind {plain.get('kind')!r}, which this pellucid does not know: update it."
         )
     return plain_from_json(kind, plain)

@@ -37,9 +37,7 @@ class CsvFile:
         self._stamp = self._fingerprint()
         with self._open() as file:
             head = self._read(file, 1 << 20)
-            while (
-                not self._has_two_records(head) and len(head) < LONGEST and (more := self._read(file, BLOCK))
-            ):
+            while not self._has_two_records(head) and len(head) < LONGEST and (more := self._read(file, BLOCK)):
                 head += more
         self._offset = len(BOM) if head.startswith(BOM) else 0
         if not head[self._offset :].strip():
@@ -125,9 +123,7 @@ class CsvFile:
             return promised
         for mark, found in counts.items():
             if found[0] > 1 and len(set(found)) == 1:
-                self.notes.append(
-                    f"{self.shown} separates its cells with {SEPARATORS[mark]}; it was read so."
-                )
+                self.notes.append(f"{self.shown} separates its cells with {SEPARATORS[mark]}; it was read so.")
                 return mark
         return promised
 
@@ -171,8 +167,7 @@ class CsvFile:
                 f"tr '\\r' '\\n' < {self.path.name} > converted.csv"
             )
         raise DataError(
-            f"{self.shown} has a header ({len(self.columns)} columns) and no row below it: nothing to learn "
-            "from."
+            f"{self.shown} has a header ({len(self.columns)} columns) and no row below it: nothing to learn from."
         )
 
     def _blocks(self) -> Iterator[tuple[Block | None, int, int]]:
@@ -250,15 +245,11 @@ class CsvFile:
                 columns=None if len(wanted) == len(self.columns) else wanted,
             )
             if frame.height != last - first:
-                raise DataError(
-                    f"{self.shown}: {last - first} records were counted and {frame.height} parsed."
-                )
+                raise DataError(f"{self.shown}: {last - first} records were counted and {frame.height} parsed.")
             frame.columns = [self.columns[i] for i in wanted]
             yield frame
 
-    def _slowly(
-        self, row: int, line: int, offset: int, size: int, wanted: list[int]
-    ) -> Iterator[pl.DataFrame]:
+    def _slowly(self, row: int, line: int, offset: int, size: int, wanted: list[int]) -> Iterator[pl.DataFrame]:
         """The rest of the file by Python's csv module, which takes a stray quotation mark as text."""
         first = line
 
@@ -290,6 +281,4 @@ class CsvFile:
                         schema={self.columns[i]: pl.String for i in wanted},
                     )
             except csv.Error as error:
-                raise DataError(
-                    f"{self.shown}, below line {self.lines.line(max(row - 1, 0))}: {error}."
-                ) from error
+                raise DataError(f"{self.shown}, below line {self.lines.line(max(row - 1, 0))}: {error}.") from error

@@ -19,8 +19,7 @@ FEWEST_FOR_IDENTIFIER = 10
 def looks_like_identifier(name: str) -> bool:
     """Whether a name is one that tables give to row numbers and keys: id, user_id, PassengerId, index, …"""
     return bool(
-        re.search(r"(^|[_\s.-])(id|uid|uuid|guid|key|index|idx|row|nr|no)$", name, re.I)
-        or CAMEL_ID.search(name)
+        re.search(r"(^|[_\s.-])(id|uid|uuid|guid|key|index|idx|row|nr|no)$", name, re.I) or CAMEL_ID.search(name)
     )
 
 
@@ -30,9 +29,7 @@ def check_kinds(kinds: Mapping[str, str], columns: list[str]) -> None:
         if name not in columns:
             raise UsageError(f'kinds names a column "{name}" that the table has not.{near(name, columns)}')
         if kind not in KINDS:
-            raise UsageError(
-                f'Column "{name}" can not be of kind "{kind}": choose one of {", ".join(KINDS)}.'
-            )
+            raise UsageError(f'Column "{name}" can not be of kind "{kind}": choose one of {", ".join(KINDS)}.')
 
 
 def near(name: str, columns: list[str]) -> str:
@@ -105,12 +102,7 @@ def is_row_number(survey: ColumnSurvey) -> bool:
 
 def _infer_text(survey: ColumnSurvey) -> tuple[str, str]:
     count, distinct = survey.texts, survey.labels.count
-    if (
-        distinct > 20
-        and distinct > 0.5 * count
-        and survey.words >= 4 * count
-        and survey.letters >= 20 * count
-    ):
+    if distinct > 20 and distinct > 0.5 * count and survey.words >= 4 * count and survey.letters >= 20 * count:
         return "leave_out", "it is free text, which is not learned from yet"
     if count >= FEWEST_FOR_IDENTIFIER and survey.labels.all_once and count >= 0.5 * survey.present:
         return (
@@ -143,11 +135,7 @@ def refuse_infinite(survey: ColumnSurvey, table: Table) -> None:
 def _not_numbers(survey: ColumnSurvey, table: Table) -> str:
     name, texts = survey.name, list(dict.fromkeys(text for _, text in survey.unreadable))
     listed = ", ".join(f'{table.place(row)} ("{text}")' for row, text in survey.unreadable)
-    more = (
-        f" and {survey.texts - len(survey.unreadable):,} more"
-        if survey.texts > len(survey.unreadable)
-        else ""
-    )
+    more = f" and {survey.texts - len(survey.unreadable):,} more" if survey.texts > len(survey.unreadable) else ""
     if not survey.texts:
         held = survey.typed or "text"
         return f'{table.name}, column "{name}" holds no numbers ({held}): leave its kind to pellucid.'

@@ -29,8 +29,7 @@ def choose_target(table: Table, target: str | None) -> str:
     name = target or table.default_target
     if name is None:
         raise DataError(
-            f"{table.name}: say which column to predict, --target COLUMN (in Python "
-            f"target=…).{near('', table.columns)}"
+            f"{table.name}: say which column to predict, --target COLUMN (in Python target=…).{near('', table.columns)}"
         )
     if name not in table.columns:
         raise DataError(f'{table.name} has no column "{name}" to predict.{near(name, table.columns)}')
@@ -92,9 +91,7 @@ def _number_labels(target: TargetColumn, columns: Iterable[pl.Series]) -> tuple[
         labels = target.labels(cells)
         for label in labels.drop_nulls().unique(maintain_order=True):
             seen.setdefault(label, len(seen))
-        codes.append(
-            labels.cast(pl.Enum(list(seen))).to_physical().cast(pl.Int32).fill_null(LACKING).to_numpy()
-        )
+        codes.append(labels.cast(pl.Enum(list(seen))).to_physical().cast(pl.Int32).fill_null(LACKING).to_numpy())
     return np.concatenate(codes), list(seen)
 
 
@@ -102,9 +99,7 @@ def learners(
     table: Table, surveys: Mapping[str, ColumnSurvey], target: str, kinds: Mapping[str, str]
 ) -> dict[str, Learner]:
     """What will learn each column but the target. Raises DataError where nothing usable is left."""
-    found = {
-        name: learner_for(about, table, kinds.get(name)) for name, about in surveys.items() if name != target
-    }
+    found = {name: learner_for(about, table, kinds.get(name)) for name, about in surveys.items() if name != target}
     counting = [name for name in found if name not in kinds and is_row_number(surveys[name])]
     used = [name for name, learner in found.items() if not isinstance(learner, LeftOutLearner)]
     if len(used) > len(counting):
@@ -115,9 +110,7 @@ def learners(
     return found
 
 
-def learn_columns(
-    table: Table, learning: Mapping[str, Learner], training: Flags, seed: int
-) -> tuple[Column, ...]:
+def learn_columns(table: Table, learning: Mapping[str, Learner], training: Flags, seed: int) -> tuple[Column, ...]:
     """The columns as learned from the training rows, and from no other."""
     sampled = _sample(training, seed, len(learning))
     names = [name for name, learner in learning.items() if not isinstance(learner, LeftOutLearner)]
@@ -166,8 +159,7 @@ def remarks(
     absent = int((~answers.usable).sum())
     if absent:
         found.append(
-            f'{absent:,} of {answers.usable.size:,} rows are left out because their "{target.name}" is '
-            "missing."
+            f'{absent:,} of {answers.usable.size:,} rows are left out because their "{target.name}" is missing.'
         )
     for column in columns:
         if column.kind == "leave_out":
@@ -191,9 +183,7 @@ def remarks(
     single = [label for label, rows in zip(target.classes, counts, strict=True) if rows == 1]
     if single:
         shown = ", ".join(single[:10]) + (", …" if len(single) > 10 else "")
-        found.append(
-            f"Only one row each is of class {shown}: it trains, and no row is left to test that class by."
-        )
+        found.append(f"Only one row each is of class {shown}: it trains, and no row is left to test that class by.")
     if counts.min() * 10 < counts.max():
         rare, common = target.classes[int(counts.argmin())], target.classes[int(counts.argmax())]
         found.append(

@@ -64,16 +64,12 @@ def _without(moments: pl.Series, where: pl.Series) -> pl.Series:
     return moments.zip_with(~where, moments.clear(len(moments)))
 
 
-def formats_of(
-    cells: pl.Series, candidates: tuple[str, ...], missing: tuple[str, ...] = ()
-) -> tuple[str, ...]:
+def formats_of(cells: pl.Series, candidates: tuple[str, ...], missing: tuple[str, ...] = ()) -> tuple[str, ...]:
     """Those of the candidate formats that read every cell."""
     first = cells.slice(0, 1)
     if not first.len() or not LOOKS_DATED.match(str(first[0])):
         return ()
-    alive = tuple(
-        f for f in candidates if not first.str.strptime(pl.Datetime("us"), f, strict=False).null_count()
-    )
+    alive = tuple(f for f in candidates if not first.str.strptime(pl.Datetime("us"), f, strict=False).null_count())
     return tuple(f for f in alive if not read_moments(cells, f, missing)[1].any())
 
 
@@ -169,7 +165,7 @@ class MomentLearner:
         self._ranges = dict.fromkeys(CYCLES, (np.inf, -np.inf))
         self._lacking = False
 
-    def see(self, cells: pl.Series, sampled: Flags) -> None:  # noqa: ARG002
+    def see(self, cells: pl.Series, sampled: Flags) -> None:
         """Takes in cells of training rows."""
         moments = read_moments(cells, self._format, self._missing)[0]
         self._lacking |= moments.null_count() > 0

@@ -70,9 +70,7 @@ def refuse(column: str, cells: pl.Series, wrong: Flags, expected: str) -> None:
     """Raises UnreadableCells for the cells marked wrong, if any."""
     if wrong.any():
         first = np.flatnonzero(wrong)[:5]
-        raise UnreadableCells(
-            column, expected, [(int(i), str(cells[int(i)])) for i in first], int(wrong.sum())
-        )
+        raise UnreadableCells(column, expected, [(int(i), str(cells[int(i)])) for i in first], int(wrong.sum()))
 
 
 class NumberLearner:

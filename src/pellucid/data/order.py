@@ -10,9 +10,7 @@ from pellucid.autodiff.random import permutation
 PAGE = 1024
 
 
-def order(
-    n: int, seed: int, epoch: int, shuffle: bool = True, window: int = 1 << 22
-) -> Iterator[NDArray[np.int64]]:
+def order(n: int, seed: int, epoch: int, shuffle: bool = True, window: int = 1 << 22) -> Iterator[NDArray[np.int64]]:
     """The rows 0 to n - 1, each once, in the order of one epoch, in pieces of at most `window` (or a page).
 
     Up to `window` rows: one random permutation. Beyond: pages of 1024 neighbouring rows are shuffled, then

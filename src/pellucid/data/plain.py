@@ -17,24 +17,17 @@ class Plain:
 
     def to_json(self) -> dict[str, Any]:
         """The record as plain JSON values, with its kind; `plain_from_json` gives back an equal one."""
-        values = {
-            key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()
-        }
+        values = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
         return {"kind": self.kind, **values}
 
 
 def plain_from_json(record: type[T], plain: Mapping[str, Any]) -> T:
     """The record that `to_json` wrote. Raises DataError where a field is missing or unknown."""
-    values = {
-        key: tuple(value) if isinstance(value, list) else value
-        for key, value in plain.items()
-        if key != "kind"
-    }
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in plain.items() if key != "kind"}
     unknown = sorted(set(values) - {field.name for field in fields(record)})
     if unknown:
         raise DataError(
-            f"A recipe's {record.kind} has {', '.join(unknown)}, which this pellucid does not know: update "
-            "it."
+            f"A recipe's {record.kind} has {', '.join(unknown)}, which this pellucid does not know: update it."
         )
     try:
         return record(**values)

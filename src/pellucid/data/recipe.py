@@ -147,8 +147,7 @@ class Recipe:
         name = self.target.name
         if name not in table.columns:
             raise DataError(
-                f'{table.name} has no column "{name}", so there is nothing to score '
-                f"by.{near(name, table.columns)}"
+                f'{table.name} has no column "{name}", so there is nothing to score by.{near(name, table.columns)}'
             )
         values: list[NDArray[Any]] = []
         rows: list[NDArray[np.int64]] = []
@@ -194,9 +193,7 @@ class Recipe:
         found: list[str] = []
         if extra:
             shown = ", ".join(extra[:10]) + (", …" if len(extra) > 10 else "")
-            found.append(
-                f"{table.name} has columns that the model was not trained on; they are ignored: {shown}."
-            )
+            found.append(f"{table.name} has columns that the model was not trained on; they are ignored: {shown}.")
         categories = {c.name: c for c in self.columns if isinstance(c, Category) and c.name in table.columns}
         unseen = dict.fromkeys(categories, 0)
         if categories:
@@ -205,9 +202,7 @@ class Recipe:
                     unseen[name] += column.unseen(frame[name])
         for name, count in unseen.items():
             if count:
-                found.append(
-                    f"{name}: {count:,} cells hold values that training had not, or too rarely to learn them."
-                )
+                found.append(f"{name}: {count:,} cells hold values that training had not, or too rarely to learn them.")
         return found
 
     def to_json(self) -> dict[str, Any]:

@@ -22,9 +22,7 @@ def split(
     array([75, 10, 15])
     """
     if not (0 <= validation < 1 and 0 <= test < 1 and validation + test < 1):
-        raise UsageError(
-            f"validation={validation} and test={test}: each is a share from 0, together below 1."
-        )
+        raise UsageError(f"validation={validation} and test={test}: each is a share from 0, together below 1.")
     part = np.zeros(count, np.uint8)
     groups = [np.arange(count)] if classes is None else _groups(classes)
     owed_validation = owed_test = 0.0

@@ -39,9 +39,7 @@ class Source(Protocol):
 class Table:
     """Named columns and their rows, which are read anew, in file order, each time they are asked for."""
 
-    def __init__(
-        self, name: str, source: Source, default_target: str | None = None, path: Path | None = None
-    ) -> None:
+    def __init__(self, name: str, source: Source, default_target: str | None = None, path: Path | None = None) -> None:
         self.name = name
         self.path = path
         self.default_target = default_target
@@ -117,9 +115,7 @@ def open_table(source: str | Path) -> Table:
 
 def _no_such_file(path: Path) -> str:
     folder = path.parent
-    there = (
-        [p.name for p in folder.iterdir() if p.name.lower().endswith(SUPPORTED)] if folder.is_dir() else []
-    )
+    there = [p.name for p in folder.iterdir() if p.name.lower().endswith(SUPPORTED)] if folder.is_dir() else []
     near = difflib.get_close_matches(path.name, [*there, *BUILT_IN], n=3, cutoff=0.5)
     message = f"There is no file {path}"
     if not folder.is_dir():
@@ -148,11 +144,7 @@ class ParquetSource:
             raise DataError(f"{shown} has {len(self.columns)} columns and no row: nothing to learn from.")
 
     def batches(self, size: int, columns: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
-        scan = (
-            self._scan
-            if columns is None
-            else self._scan.select([c for c in self.columns if c in set(columns)])
-        )
+        scan = self._scan if columns is None else self._scan.select([c for c in self.columns if c in set(columns)])
         for first in range(0, self._count, size):
             try:
                 yield scan.slice(first, size).collect()
@@ -177,9 +169,7 @@ class FrameSource:
             native = frame.collect() if isinstance(frame, pl.LazyFrame) else frame
             self._frame = _as_polars(native)
         except (TypeError, ValueError) as error:
-            raise DataError(
-                f"{shown} is not a dataframe that can be read: {str(error).splitlines()[0]}"
-            ) from error
+            raise DataError(f"{shown} is not a dataframe that can be read: {str(error).splitlines()[0]}") from error
         self.columns = self._frame.columns
         if not self._frame.height:
             raise DataError(f"{shown} has {len(self.columns)} columns and no row: nothing to learn from.")
@@ -203,17 +193,13 @@ def _as_polars(frame: Any) -> pl.DataFrame:
     repeated = [name for i, name in enumerate(names) if name in names[:i]]
     if repeated:
         raise ValueError(f'two columns are called "{repeated[0]}": rename one.')
-    return pl.DataFrame(
-        {name: _series(column) for name, column in zip(names, eager.iter_columns(), strict=True)}
-    )
+    return pl.DataFrame({name: _series(column) for name, column in zip(names, eager.iter_columns(), strict=True)})
 
 
 def _series(column: "nw.Series[Any]") -> pl.Series:
     """A narwhals series as polars; mixed Python objects become text, as they would in a CSV."""
     if column.dtype == nw.Object or re.search("object", str(column.dtype), re.I):
-        return pl.Series(
-            [None if _lacking(value) else str(value) for value in column.to_list()], dtype=pl.String
-        )
+        return pl.Series([None if _lacking(value) else str(value) for value in column.to_list()], dtype=pl.String)
     return column.to_polars()
 
 

@@ -32,9 +32,7 @@ class Spread:
             deviations = float(np.square(values - mean).sum())
             count = self.count + values.size
             shift = mean - self.mean
-            between = (
-                float(np.float64(shift) ** 2) * (self.count * values.size / count) if self.count else 0.0
-            )
+            between = float(np.float64(shift) ** 2) * (self.count * values.size / count) if self.count else 0.0
             self.deviations += deviations + between
             self.mean += shift * (values.size / count)
             self.count = count
@@ -69,9 +67,9 @@ class Distinct:
         new, counts = np.unique(hashes[hashes <= self._threshold()], return_counts=True)
         merged = np.concatenate([self._hashes, new])
         self._hashes, where = np.unique(merged, return_inverse=True)
-        self._counts = np.bincount(
-            where, np.concatenate([self._counts, counts]), minlength=self._hashes.size
-        ).astype(np.int64)
+        self._counts = np.bincount(where, np.concatenate([self._counts, counts]), minlength=self._hashes.size).astype(
+            np.int64
+        )
         while self._hashes.size > MOST_HASHES:
             self._halvings += 1
             kept = self._hashes <= self._threshold()

@@ -42,9 +42,7 @@ class TargetColumn(Plain):
         if self.task == "regression":
             return self._amounts(cells)
         labels = self.labels(cells)
-        known = (
-            labels.cast(pl.Enum(self.classes), strict=False).to_physical().cast(pl.Int32).fill_null(UNKNOWN)
-        )
+        known = labels.cast(pl.Enum(self.classes), strict=False).to_physical().cast(pl.Int32).fill_null(UNKNOWN)
         return np.where(labels.is_null().to_numpy(), LACKING, known.to_numpy()).astype(np.int32)
 
     def labels(self, cells: pl.Series) -> pl.Series:
@@ -110,15 +108,12 @@ def infer_target(survey: ColumnSurvey, table: Table, task: str | None) -> Target
     where = f'{table.name}, target "{name}"'
     if survey.typed in ("nested", "moment"):
         raise DataError(
-            f"{where} holds {'dates' if survey.typed == 'moment' else 'nested cells'}: predict a number or a "
-            "label."
+            f"{where} holds {'dates' if survey.typed == 'moment' else 'nested cells'}: predict a number or a label."
         )
     if not survey.present:
         raise DataError(f"{where}: every cell is missing, so there is nothing to learn from.")
     if survey.constant:
-        raise DataError(
-            f"{where} is the same in every row ({_example(survey)}): there is nothing to tell apart."
-        )
+        raise DataError(f"{where} is the same in every row ({_example(survey)}): there is nothing to tell apart.")
     numbers = bool(survey.numbers) and not survey.texts and not survey.typed
     if task is None:
         if survey.nearly_numbers:
@@ -128,12 +123,8 @@ def infer_target(survey: ColumnSurvey, table: Table, task: str | None) -> Target
         raise DataError(_spoiled(survey, table))
     if numbers and survey.infinite:
         listed = ", ".join(f'{table.place(row)} ("{text}")' for row, text in survey.infinite)
-        raise DataError(
-            f"{where}: infinite at {listed}. Mend these cells, or count them as missing with --missing."
-        )
-    return TargetColumn(
-        name, task, numbers=numbers, decimal_comma=survey.decimal_comma, missing=survey.missing
-    )
+        raise DataError(f"{where}: infinite at {listed}. Mend these cells, or count them as missing with --missing.")
+    return TargetColumn(name, task, numbers=numbers, decimal_comma=survey.decimal_comma, missing=survey.missing)
 
 
 def _few_whole_numbers(survey: ColumnSurvey) -> bool:
@@ -153,18 +144,12 @@ def _few_whole_numbers(survey: ColumnSurvey) -> bool:
 
 def _example(survey: ColumnSurvey) -> str:
     return (
-        f'"{survey.unreadable[0][1]}"'
-        if survey.unreadable
-        else f"{survey.lowest:g}"
-        if survey.numbers
-        else "one value"
+        f'"{survey.unreadable[0][1]}"' if survey.unreadable else f"{survey.lowest:g}" if survey.numbers else "one value"
     )
 
 
 def _spoiled(survey: ColumnSurvey, table: Table) -> str:
-    listed = (
-        ", ".join(f'{table.place(row)} ("{text}")' for row, text in survey.unreadable) or "no cell is one"
-    )
+    listed = ", ".join(f'{table.place(row)} ("{text}")' for row, text in survey.unreadable) or "no cell is one"
     return (
         f'{table.name}, target "{survey.name}": {survey.numbers:,} of {survey.present:,} cells are numbers; '
         f"not: {listed}. "
@@ -173,9 +158,7 @@ def _spoiled(survey: ColumnSurvey, table: Table) -> str:
     )
 
 
-def with_classes(
-    target: TargetColumn, counts: Mapping[str, int], table: Table, asked: str | None
-) -> TargetColumn:
+def with_classes(target: TargetColumn, counts: Mapping[str, int], table: Table, asked: str | None) -> TargetColumn:
     """The target with its classes in order: numbers by size, text by letter."""
     rows = sum(counts.values())
     where = f'{table.name}, target "{target.name}"'

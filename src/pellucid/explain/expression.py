@@ -10,9 +10,10 @@ the rows that use them; all others appear as their number.
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy
 
@@ -66,9 +67,7 @@ class Expression:
         if op.name in INFIX:
             sign, tight = INFIX[op.name]
             left, right = (self.input(value, index) for value in row.inputs)
-            right_tight = (
-                tight + 1 if op.name in ("subtract", "divide") or right.text.startswith("-") else tight
-            )
+            right_tight = tight + 1 if op.name in ("subtract", "divide") or right.text.startswith("-") else tight
             return Text(f"{left.inside(tight)} {sign} {right.inside(right_tight)}", tight)
         if op.name in COMPARE:
             left, right = (self.input(value, index) for value in row.inputs)
@@ -118,9 +117,7 @@ class Expression:
             )
             for i in range(x.shape[-1])
         ]
-        at = [
-            (aligned((*outer, n, i), x.shape), aligned((*outer, i, o), w.shape)) for i in range(x.shape[-1])
-        ]
+        at = [(aligned((*outer, n, i), x.shape), aligned((*outer, i, o), w.shape)) for i in range(x.shape[-1])]
         sizes = [float(x.array[a] * w.array[b]) for a, b in at]
         texts = [f"{a.inside(PRODUCT)} × {b.inside(UNARY)}" for a, b in pairs]
         return self._sum(texts, sizes)
@@ -175,7 +172,8 @@ class Expression:
         assert row.op is not None
         assert row.op.formula is not None
         names = row.op.forward.__code__.co_varnames[1 : 1 + len(row.inputs)]
-        known: dict[str, Any] = {k: plain(v) for k, v in row.settings.items() if isinstance(v, int | float)}
+        given = {**(row.op.forward.__kwdefaults__ or {}), **row.settings}
+        known: dict[str, Any] = {k: plain(v) for k, v in given.items() if isinstance(v, int | float)}
         rows = max((v.ndim for v in row.inputs if isinstance(v, Value)), default=1) - 1
         for name, value in zip(names, row.inputs, strict=True):
             if row.op.elementwise:
@@ -191,11 +189,7 @@ class Expression:
 
 def aligned(index: Index, shape: tuple[int, ...]) -> Index:
     """The place in an input of `shape` that was broadcast to `index`."""
-    tail = (
-        index[len(index) - len(shape) :]
-        if len(shape) <= len(index)
-        else (0,) * (len(shape) - len(index)) + index
-    )
+    tail = index[len(index) - len(shape) :] if len(shape) <= len(index) else (0,) * (len(shape) - len(index)) + index
     return tuple(0 if n == 1 else i for i, n in zip(tail, shape, strict=True))
 
 
@@ -245,29 +239,25 @@ def _reduced_from(row: Row, index: Index) -> list[Index]:
     if row.op.name == "sum_to":
         target = (1,) * (len(shape) - row.output.ndim) + row.output.shape
         fixed = (0,) * (len(shape) - len(index)) + index
-        ranges = [
-            range(n) if t == 1 else range(i, i + 1) for n, t, i in zip(shape, target, fixed, strict=True)
-        ]
+        ranges = [range(n) if t == 1 else range(i, i + 1) for n, t, i in zip(shape, target, fixed, strict=True)]
     else:
         axis = row.settings.get("axis")
         axes = range(len(shape)) if axis is None else (axis,) if isinstance(axis, int) else axis
         over = {a % len(shape) for a in axes} if shape else set[int]()
-        left = iter(
-            index if not row.settings.get("keepdims") else [i for k, i in enumerate(index) if k not in over]
-        )
-        ranges = [
-            range(n) if k in over else (lambda i: range(i, i + 1))(next(left)) for k, n in enumerate(shape)
-        ]
-    return [
-        tuple(int(i) for i in place)
-        for place in numpy.array(numpy.meshgrid(*ranges, indexing="ij")).reshape(len(shape), -1).T
-    ]
+        left = iter(index if not row.settings.get("keepdims") else [i for k, i in enumerate(index) if k not in over])
+        ranges = [range(n) if k in over else (lambda i: range(i, i + 1))(next(left)) for k, n in enumerate(shape)]
+    return list(itertools.product(*ranges))
 
 
 class _Written(ast.NodeVisitor):
     """Writes a formula's syntax tree with texts in the place of names."""
 
-    SIGNS = {ast.Add: ("+", SUM), ast.Sub: ("-", SUM), ast.Mult: ("×", PRODUCT), ast.Div: ("/", PRODUCT)}  # noqa: RUF012
+    SIGNS: ClassVar[dict[type[ast.operator], tuple[str, int]]] = {
+        ast.Add: ("+", SUM),
+        ast.Sub: ("-", SUM),
+        ast.Mult: ("×", PRODUCT),
+        ast.Div: ("/", PRODUCT),
+    }
 
     def __init__(self, known: dict[str, Any]) -> None:
         self.known = known

@@ -86,9 +86,7 @@ class Lesson:
         if not rows:
             raise UsageError(f"there is no layer {path!r}; the layers are {', '.join(self.layers())}")
         if unit >= rows[-1].output.shape[-1]:
-            raise UsageError(
-                f"{path} has {rows[-1].output.shape[-1]} units, 0 to {rows[-1].output.shape[-1] - 1}"
-            )
+            raise UsageError(f"{path} has {rows[-1].output.shape[-1]} units, 0 to {rows[-1].output.shape[-1] - 1}")
         page.heading(f"{path}[{unit}]")
         for row in rows:
             if not self._inlined(row):
@@ -164,8 +162,7 @@ class Lesson:
         page.formula(f"∂L/∂ {name}", formula, g)
         if slope is not None and slope.op is not None and slope.op.name == "matmul" and len(self.rows) > 1:
             x, dz = (
-                float(v.array[at])
-                for v, at in zip(slope.inputs, ((index[0], place), (place, index[1])), strict=True)
+                float(v.array[at]) for v, at in zip(slope.inputs, ((index[0], place), (place, index[1])), strict=True)
             )
             page.words(f"      of which this row: {factor(x)} × {factor(dz)} = {number(x * dz)}")
         state = {s: self.slots.get(f"{s}/{path}") for s in self.optimizer.slots}
@@ -185,9 +182,7 @@ class Lesson:
         for line in update_lines(self.optimizer, known):
             page.words(f"      {line}")
         change = float(self.after[path][index]) - w
-        page.words(
-            f"      {name}: {number(w)} + change = {number(self.after[path][index])}  (by {number(change)})"
-        )
+        page.words(f"      {name}: {number(w)} + change = {number(self.after[path][index])}  (by {number(change)})")
 
     def _layer_rows(self) -> list[Row]:
         """The forward pass, without what was given."""

@@ -40,11 +40,7 @@ class Formula:
 
     def to_text(self) -> str:
         value = number(self.value)
-        return (
-            f"  {self.name} = {value}"
-            if self.formula == value
-            else f"  {self.name} = {self.formula} = {value}"
-        )
+        return f"  {self.name} = {value}" if self.formula == value else f"  {self.name} = {self.formula} = {value}"
 
     def to_json(self) -> dict[str, Any]:
         return {"name": self.name, "formula": self.formula, "value": self.value}

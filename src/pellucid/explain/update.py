@@ -15,7 +15,8 @@ import numpy
 
 from pellucid.explain.number import factor, number
 
-SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "×", ast.Div: "/", ast.Pow: "^"}
+SIGNS: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "×", ast.Div: "/", ast.Pow: "^"}
+TIGHT: dict[type[ast.operator], int] = {ast.Add: 1, ast.Sub: 1, ast.Mult: 2, ast.Div: 2}
 
 
 def update_lines(optimizer: Any, known: Mapping[str, Any]) -> list[str]:
@@ -69,8 +70,8 @@ class _Reader:
                         return left / right
                     case _:
                         return left**right
-            case ast.Call(func=ast.Attribute()):
-                return getattr(numpy, node.func.attr)(*(self.value(a) for a in node.args))
+            case ast.Call(func=ast.Attribute(attr=name)):
+                return getattr(numpy, name)(*(self.value(a) for a in node.args))
             case _:
                 raise NotImplementedError(
                     f"an optimizer's rule holds {ast.unparse(node)!r}, which is not plain arithmetic"
@@ -82,13 +83,13 @@ class _Reader:
             case ast.UnaryOp(op=ast.USub()):
                 return f"-{self.text(node.operand, 3)}"
             case ast.BinOp():
-                tight = {ast.Add: 1, ast.Sub: 1, ast.Mult: 2, ast.Div: 2}.get(type(node.op), 4)
+                tight = TIGHT.get(type(node.op), 4)
                 after = tight + 1 if isinstance(node.op, ast.Sub | ast.Div) else tight
                 sign = SIGNS[type(node.op)]
                 space = "" if sign == "^" else " "
                 whole = f"{self.text(node.left, tight)}{space}{sign}{space}{self.text(node.right, after)}"
                 return f"({whole})" if tight < around else whole
-            case ast.Call(func=ast.Attribute()):
-                return f"{node.func.attr}({', '.join(self.text(a) for a in node.args)})"
+            case ast.Call(func=ast.Attribute(attr=name)):
+                return f"{name}({', '.join(self.text(a) for a in node.args)})"
             case _:
                 return factor(self.value(node)) if around else number(self.value(node))

@@ -225,7 +225,7 @@ class Zeros(Initializer):
     array([0., 0.], dtype=float32)
     """
 
-    def draw(self, shape: Shape, seed: int, path: str) -> random.Real:  # noqa: ARG002
+    def draw(self, shape: Shape, seed: int, path: str) -> random.Real:
         return np.zeros(shape)
 
 
@@ -237,7 +237,7 @@ class Ones(Initializer):
     array([1., 1.], dtype=float32)
     """
 
-    def draw(self, shape: Shape, seed: int, path: str) -> random.Real:  # noqa: ARG002
+    def draw(self, shape: Shape, seed: int, path: str) -> random.Real:
         return np.ones(shape)
 
 

@@ -39,10 +39,10 @@ class Adagrad(Optimizer):
         super().__post_init__()
         check(self, initial_accumulator_value="[0, inf)", epsilon="[0, inf)")
 
-    def initial(self, slot: str) -> float:  # noqa: ARG002
+    def initial(self, slot: str) -> float:
         return self.initial_accumulator_value
 
-    def rule(self, xp: Any, g: Any, w: Any, rate: Any, t: Any, accumulator: Any) -> tuple[Any, ...]:  # noqa: ARG002
+    def rule(self, xp: Any, g: Any, w: Any, rate: Any, t: Any, accumulator: Any) -> tuple[Any, ...]:
         accumulator = accumulator + g**2
         change = -rate * g / xp.sqrt(accumulator + self.epsilon)
         if self.weight_decay:

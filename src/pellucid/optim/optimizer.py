@@ -70,7 +70,7 @@ class Optimizer(ABC):
         """
         return ()
 
-    def initial(self, slot: str) -> float:  # noqa: ARG002
+    def initial(self, slot: str) -> float:
         """The number that a slot holds for every weight before the first update: 0 unless a class says so."""
         return 0.0
 
@@ -133,9 +133,7 @@ class Optimizer(ABC):
         for path, g in self.clip(xp, gradients).items():
             w = parameters[path]
             t = (step + 1).astype(w.dtype)
-            change, *slots = self.rule(
-                xp, g, w, xp.asarray(rate, dtype=w.dtype), t, *self.slots_of(state, path)
-            )
+            change, *slots = self.rule(xp, g, w, xp.asarray(rate, dtype=w.dtype), t, *self.slots_of(state, path))
             updates[path] = xp.asarray(change)
             for slot, value in zip(self.slots, slots, strict=True):
                 if slot not in self.unused():
@@ -179,9 +177,7 @@ def _namespace(parameters: Arrays) -> Any:
 def _check_fit(gradients: Arrays, parameters: Arrays) -> None:
     if gradients.keys() != parameters.keys():
         odd = ", ".join(sorted(gradients.keys() ^ parameters.keys()))
-        raise UsageError(
-            f"gradients and parameters do not name the same arrays: {odd} is in only one of them"
-        )
+        raise UsageError(f"gradients and parameters do not name the same arrays: {odd} is in only one of them")
     for path, g in gradients.items():
         if g.shape != parameters[path].shape:
             raise ShapeError(

@@ -49,7 +49,15 @@ class RMSprop(Optimizer):
         return (() if self.centered else ("m",)) + (() if self.momentum else ("velocity",))
 
     def rule(
-        self, xp: Any, g: Any, w: Any, rate: Any, t: Any, v: Any, m: Any, velocity: Any  # noqa: ARG002
+        self,
+        xp: Any,
+        g: Any,
+        w: Any,
+        rate: Any,
+        t: Any,
+        v: Any,
+        m: Any,
+        velocity: Any,
     ) -> tuple[Any, ...]:
         v = self.rho * v + (1 - self.rho) * g**2
         if self.centered:

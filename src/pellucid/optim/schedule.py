@@ -48,7 +48,7 @@ class Constant(Schedule):
     def __post_init__(self) -> None:
         check(self, value="[0, inf)")
 
-    def __call__(self, xp: Any, step: Any) -> float:  # noqa: ARG002
+    def __call__(self, xp: Any, step: Any) -> float:
         return self.value
 
 
@@ -104,9 +104,7 @@ class PiecewiseConstantDecay(Schedule):
                 f"expected {len(self.boundaries) + 1} values, one more than boundaries"
             )
         if list(self.boundaries) != sorted(set(self.boundaries)):
-            raise UsageError(
-                f"PiecewiseConstantDecay: boundaries are {self.boundaries}; expected increasing steps"
-            )
+            raise UsageError(f"PiecewiseConstantDecay: boundaries are {self.boundaries}; expected increasing steps")
         for value in self.values:
             Constant(value)
 

@@ -45,7 +45,7 @@ class SGD(Optimizer):
     def unused(self) -> tuple[str, ...]:
         return () if self.momentum else ("velocity",)
 
-    def rule(self, xp: Any, g: Any, w: Any, rate: Any, t: Any, velocity: Any) -> tuple[Any, ...]:  # noqa: ARG002
+    def rule(self, xp: Any, g: Any, w: Any, rate: Any, t: Any, velocity: Any) -> tuple[Any, ...]:
         if self.momentum:
             velocity = self.momentum * velocity - rate * g
         else:

@@ -53,9 +53,7 @@ def train_table(settings: Settings, screen: Any, verbose: int) -> dict[str, Any]
     except (KeyboardInterrupt, NotFiniteError):
         run: Run = vars(ready.model)["run"]
         finish(folder, ready, run, {})
-        screen.print(
-            f"Stopped after {run.steps:,} steps; the weights so far are in {folder.path}", markup=False
-        )
+        screen.print(f"Stopped after {run.steps:,} steps; the weights so far are in {folder.path}", markup=False)
         raise
     figures = tables.score(ready.model, recipe, ready.part("test")) if len(ready.rows.test()) else {}
     folder = finish(folder, ready, run, figures)
@@ -87,9 +85,7 @@ def predict_table(path: Path, data: str, out: Path | None, screen: Any) -> dict[
     if recipe.target.name in table.columns:
         scores = _scores(recorded, table)
         if scores:
-            screen.print(
-                f"the table holds {recipe.target.name}; scored by it: {_figures(scores)}", markup=False
-            )
+            screen.print(f"the table holds {recipe.target.name}; scored by it: {_figures(scores)}", markup=False)
     rows = 0
     with files.whole(out) if out else contextlib.nullcontext(sys.stdout.buffer) as file:
         for first, (values, probabilities) in enumerate(tables.predict(model, recipe, table)):
@@ -106,24 +102,20 @@ def predict_table(path: Path, data: str, out: Path | None, screen: Any) -> dict[
     }
 
 
-def show_step(
-    path: Path, number_: int, row: int, weight: str | None, unit: str | None, screen: Any
-) -> dict[str, Any]:
+def show_step(path: Path, number_: int, row: int, weight: str | None, unit: str | None, screen: Any) -> dict[str, Any]:
     """One row of one step, in formulas."""
     recorded = Recorded.open(path)
     lesson, step = recorded.lesson(number_)
     if not 0 <= row < len(lesson.rows):
-        raise UsageError(
-            f"row {row} is not there: the batch of step {number_} has rows 0 to {len(lesson.rows) - 1}"
-        )
+        raise UsageError(f"row {row} is not there: the batch of step {number_} has rows 0 to {len(lesson.rows) - 1}")
     if weight is not None:
         where, index = part_of(weight)
         page = lesson.weight(where, index, row)
     elif unit is not None:
-        where, index = part_of(unit)
-        if len(index) > 1:
-            raise UsageError(f'--unit {unit}: a unit has one number, as "{where}[{index[0]}]"')
-        page = lesson.unit(where, index[0], row)
+        where, (number_of_unit, *rest) = part_of(unit)
+        if rest:
+            raise UsageError(f'--unit {unit}: a unit has one number, as "{where}[{number_of_unit}]"')
+        page = lesson.unit(where, number_of_unit, row)
     else:
         page = lesson.whole(row)
     drift = recorded.drift(step)
@@ -222,13 +214,9 @@ def _tell_columns(screen: Any, table: Table, recipe: Recipe) -> None:
         grid.add_column(name, justify="right" if name == "numbers" else "left", no_wrap=True)
     grid.add_column("how it becomes numbers")
     for column in recipe.columns[:MANY]:
-        grid.add_row(
-            escape(column.name), column.kind.replace("_", " "), str(column.width), escape(_what(column))
-        )
+        grid.add_row(escape(column.name), column.kind.replace("_", " "), str(column.width), escape(_what(column)))
     if len(recipe.columns) > MANY:
-        grid.add_row(
-            "…", "", "", f"and {len(recipe.columns) - MANY:,} more columns; recipe.json has them all"
-        )
+        grid.add_row("…", "", "", f"and {len(recipe.columns) - MANY:,} more columns; recipe.json has them all")
     grid.add_row(escape(recipe.target.name), "target", "", escape(_what(recipe.target)), style="bold")
     screen.print(grid)
     for note in [*table.notes, *recipe.notes]:

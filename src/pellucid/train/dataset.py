@@ -35,8 +35,7 @@ class Dataset:
             )
         if self.weight is not None and self.weight.shape != self.x.shape[:1]:
             raise ShapeError(
-                f"sample_weight has shape {self.weight.shape}; it has to be one number a row, "
-                f"({self.x.shape[0]},)"
+                f"sample_weight has shape {self.weight.shape}; it has to be one number a row, ({self.x.shape[0]},)"
             )
 
     def __len__(self) -> int:
@@ -74,9 +73,7 @@ class Dataset:
             raise UsageError(f"validation_split={fraction!r}: it is a fraction of the rows, between 0 and 1")
         cut = round(len(self) * (1 - fraction))
         if cut in (0, len(self)):
-            raise UsageError(
-                f"validation_split={fraction!r} of {len(self)} rows leaves one side without a row"
-            )
+            raise UsageError(f"validation_split={fraction!r} of {len(self)} rows leaves one side without a row")
         places = numpy.arange(len(self))
         return self.part(places[:cut]), self.part(places[cut:])
 

@@ -65,9 +65,7 @@ class NumpyEngine:
             reports.append(report)
         losses = numpy.asarray([report.loss for report in reports])
         metrics = {
-            name: {
-                key: numpy.stack([r.metrics[name][key] for r in reports]) for key in reports[0].metrics[name]
-            }
+            name: {key: numpy.stack([r.metrics[name][key] for r in reports]) for key in reports[0].metrics[name]}
             for name in reports[0].metrics
         }
         return state, Report(losses, metrics)
@@ -152,9 +150,7 @@ class _Packing:
         if not self.used:
             return state
         xp = next(iter(self.like.values())).__array_namespace__()
-        slots = [
-            packed(xp, {path: state.optimizer[f"{slot}/{path}"] for path in self.like}) for slot in self.slots
-        ]
+        slots = [packed(xp, {path: state.optimizer[f"{slot}/{path}"] for path in self.like}) for slot in self.slots]
         return packed(xp, state.parameters), slots, state.optimizer["step"]
 
     def open(self, held: Any) -> State:

@@ -99,9 +99,7 @@ def feed_forward(x: Any, y: Any, weights: list[Any]) -> Numbers:
     w0, b0, w1, b1 = (as_array(w, f"weights[{i}]") for i, w in enumerate(weights))
     output = ops.sigmoid(x @ w0 + b0) @ w1 + b1
     if output.shape != y.shape:
-        raise ShapeError(
-            f"the network gives shape {output.shape}, but y has shape {y.shape}; they have to be equal"
-        )
+        raise ShapeError(f"the network gives shape {output.shape}, but y has shape {y.shape}; they have to be equal")
     return ops.mean(ops.square(output - y), axis=1)
 
 

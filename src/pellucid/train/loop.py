@@ -102,9 +102,7 @@ class Loop:
         fit = int(CALL_SECONDS * steps / max(seconds, 1e-6))
         self._pace = max(1, min(fit, 4 * self._pace))
 
-    def _last_finite(
-        self, before: State, batches: Batch, report: Report, step: int
-    ) -> tuple[State, Batch, int]:
+    def _last_finite(self, before: State, batches: Batch, report: Report, step: int) -> tuple[State, Batch, int]:
         """The last weights that are finite, the batch they fail on, and the number of that step."""
         bad = int(numpy.flatnonzero(~numpy.isfinite(report.loss))[0])
         for done in range(bad, -1, -1):
@@ -172,9 +170,7 @@ def predictions(
         yield batch, losses[: len(places)], numpy.asarray(y_pred)[: len(places)]
 
 
-def evaluate(
-    engine: Engine, parameters: Arrays, data: Dataset, metrics: tuple[Metric, ...]
-) -> dict[str, Any]:
+def evaluate(engine: Engine, parameters: Arrays, data: Dataset, metrics: tuple[Metric, ...]) -> dict[str, Any]:
     """The loss and each metric over all rows."""
     totals = Totals(metrics)
     loss = 0.0

@@ -160,25 +160,19 @@ class Model(Layer):
         if now.parameters is not None and x.shape[1:] == now.features:
             return
         if now.parameters is not None and now.features:
-            raise ShapeError(
-                f"the model was built for rows of shape {now.features}, but x has rows of {x.shape[1:]}"
-            )
+            raise ShapeError(f"the model was built for rows of shape {now.features}, but x has rows of {x.shape[1:]}")
         tape = Tape(dict(now.parameters or {}), seed, dtype=None if now.parameters else now.dtype)
         with numpy.errstate(all="ignore"):
             y_pred = self(tape.given("x", x[:1].astype(now.dtype)))
         if not isinstance(y_pred, Value):
-            raise UsageError(
-                f"{type(self).__name__} returned {type(y_pred).__name__}, not what its layers made"
-            )
+            raise UsageError(f"{type(self).__name__} returned {type(y_pred).__name__}, not what its layers made")
         now.last_op = y_pred.row.op.name if y_pred.row.op else ""
         now.parameters, now.features = tape.parameters, x.shape[1:]
 
     def parameters(self) -> Arrays:
         """Every weight by path: {"dense/kernel": array (i, units), …}; NumPy arrays."""
         if self.compiled.parameters is None:
-            raise UsageError(
-                "the model has no weights yet; its first pass creates them: model.predict(x[:1])"
-            )
+            raise UsageError("the model has no weights yet; its first pass creates them: model.predict(x[:1])")
         return {path: numpy.asarray(array) for path, array in self.compiled.parameters.items()}
 
     def load_parameters(self, parameters: Mapping[str, Any]) -> None:
@@ -238,10 +232,7 @@ class Model(Layer):
     def cast(self) -> Arrays:
         """The weights in the precision that the model computes in."""
         now = self.compiled
-        return {
-            p: a if str(a.dtype) == now.dtype else a.astype(now.dtype)
-            for p, a in (now.parameters or {}).items()
-        }
+        return {p: a if str(a.dtype) == now.dtype else a.astype(now.dtype) for p, a in (now.parameters or {}).items()}
 
     def evaluator(self, name: str, only_predict: bool = False) -> engines.Engine:
         """An engine for evaluating, kept so that its compiled programs are."""
@@ -274,9 +265,7 @@ class Sequential(Model):
     def __post_init__(self) -> None:
         for layer in self.layers:
             if not isinstance(layer, Layer):  # pyright: ignore[reportUnnecessaryIsInstance]
-                raise UsageError(
-                    f"Sequential takes a list of layers, but {layer!r} is a {type(layer).__name__}"
-                )
+                raise UsageError(f"Sequential takes a list of layers, but {layer!r} is a {type(layer).__name__}")
 
     def __call__(self, x: Value) -> Value:
         for layer in self.layers:
@@ -312,9 +301,7 @@ def _metrics(given: Sequence[str | metrics.Metric]) -> Iterable[metrics.Metric]:
 
 
 def _class_weights(target: Numbers, weights: Mapping[int, float], dtype: str) -> Numbers:
-    labels = (
-        target.argmax(axis=-1) if target.ndim > 1 and target.shape[-1] > 1 else target.reshape(len(target))
-    )
+    labels = target.argmax(axis=-1) if target.ndim > 1 and target.shape[-1] > 1 else target.reshape(len(target))
     found = numpy.ones(len(labels), dtype)
     for label, weight in weights.items():
         if not (labels == label).any():

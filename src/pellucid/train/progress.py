@@ -36,9 +36,7 @@ class Bar:
                 refresh_per_second=10,
             )
             self._bar.start()
-            self._task = self._bar.add_task(
-                "", total=self.epochs * self.steps, epoch=0, figures="compiling …"
-            )
+            self._task = self._bar.add_task("", total=self.epochs * self.steps, epoch=0, figures="compiling …")
         return self
 
     def __exit__(

@@ -120,9 +120,7 @@ class Recorded:
         """Step `number`, opened: run again from the initial weights."""
         steps = self.folder.manifest["steps"]
         if not steps:
-            raise UsageError(
-                f"step {number} is not there: {self.folder.path} was stopped before its first step"
-            )
+            raise UsageError(f"step {number} is not there: {self.folder.path} was stopped before its first step")
         if not 0 <= number < steps:
             raise UsageError(f"step {number} is not there: {self.folder.path} has steps 0 to {steps - 1}")
         return self._replay.open(number)
@@ -175,9 +173,7 @@ def content_hash(table: Table) -> str:
     """The SHA-256 of a table's file."""
     digest = hashlib.sha256()
     if table.path is None:
-        raise UsageError(
-            f"{table.name} is not a file; a run is recorded on a file, so that it can be opened again"
-        )
+        raise UsageError(f"{table.name} is not a file; a run is recorded on a file, so that it can be opened again")
     with table.path.open("rb") as file:
         while block := file.read(1 << 20):
             digest.update(block)

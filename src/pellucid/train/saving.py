@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any, cast
 
+from pellucid import optim
 from pellucid.autodiff import Array
 from pellucid.errors import RunError, UsageError
-from pellucid import optim
 from pellucid.nn import layer, losses, metrics
 from pellucid.record import files
 from pellucid.train.model import Model
@@ -69,7 +69,5 @@ def load(path: str | Path) -> Model:
         raise RunError(f"{path} holds arrays but no network; for weights alone use model.load_parameters")
     config = cast(dict[str, Any], json.loads(text))
     if config.get("format", 0) > VERSION:
-        raise RunError(
-            f"{path} is from a newer pellucid (format {config['format']}); pip install -U pellucid"
-        )
+        raise RunError(f"{path} is from a newer pellucid (format {config['format']}); pip install -U pellucid")
     return revive(config, files.read_tensors(content, str(path)))

@@ -61,9 +61,7 @@ def _(dy: Any, y: Any, x: Any, *, axis: Axes = None, keepdims: bool = False):
 def sum_to(xp: Any, x: Array, *, shape: tuple[int, ...]) -> Array:
     """Undoes a broadcast: adds up the axes along which an array of `shape` was repeated."""
     extra = len(x.shape) - len(shape)
-    axes = tuple(range(extra)) + tuple(
-        i + extra for i, n in enumerate(shape) if n == 1 and x.shape[i + extra] != 1
-    )
+    axes = tuple(range(extra)) + tuple(i + extra for i, n in enumerate(shape) if n == 1 and x.shape[i + extra] != 1)
     return xp.reshape(xp.sum(x, axis=axes), shape) if axes else x
 
 

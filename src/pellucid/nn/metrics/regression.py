@@ -52,7 +52,7 @@ class MeanSquaredError(_MeanError):
 
     name: str = field(default="mean_squared_error", kw_only=True)
 
-    def error(self, xp: Any, difference: Any) -> Any:  # noqa: ARG002
+    def error(self, xp: Any, difference: Any) -> Any:
         return difference * difference
 
 

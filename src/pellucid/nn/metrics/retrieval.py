@@ -24,9 +24,7 @@ class _Retrieval(Metric):
 
     def __post_init__(self) -> None:
         if self.average not in ("macro", "micro", "weighted"):
-            raise UsageError(
-                f"{type(self).__name__}: average is {self.average!r}; expected macro, micro or weighted"
-            )
+            raise UsageError(f"{type(self).__name__}: average is {self.average!r}; expected macro, micro or weighted")
 
     def statistics(self, xp: Any, y: Any, y_pred: Any, weight: Any) -> Arrays:
         truth, classes = labels(self, xp, y, y_pred)
@@ -45,9 +43,7 @@ class _Retrieval(Metric):
         raise NotImplementedError
 
     def result(self, statistics: Arrays) -> float:
-        hits, guessed, actual = (
-            np.asarray(statistics[key], dtype=np.float64) for key in ("hits", "guessed", "actual")
-        )
+        hits, guessed, actual = (np.asarray(statistics[key], dtype=np.float64) for key in ("hits", "guessed", "actual"))
         if self.average == "micro":
             return float(ratio(*self.share(hits.sum(), guessed.sum(), actual.sum())))
         each = ratio(*self.share(hits, guessed, actual))
@@ -70,7 +66,7 @@ class Precision(_Retrieval):
 
     name: str = field(default="precision", kw_only=True)
 
-    def share(self, hits: Any, guessed: Any, actual: Any) -> tuple[Any, Any]:  # noqa: ARG002
+    def share(self, hits: Any, guessed: Any, actual: Any) -> tuple[Any, Any]:
         return hits, guessed
 
 
@@ -86,7 +82,7 @@ class Recall(_Retrieval):
 
     name: str = field(default="recall", kw_only=True)
 
-    def share(self, hits: Any, guessed: Any, actual: Any) -> tuple[Any, Any]:  # noqa: ARG002
+    def share(self, hits: Any, guessed: Any, actual: Any) -> tuple[Any, Any]:
         return hits, actual
 
 
