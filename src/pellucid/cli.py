@@ -23,9 +23,13 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 
-Json = Annotated[bool, Parameter(name="--json", negative=(), help="One JSON document on standard output.")]
-Quiet = Annotated[bool, Parameter(name=["--quiet", "-q"], negative=(), help="No progress bar.")]
+Json = Annotated[
+    bool, Parameter(name="--json", negative=(), show_default=False, help="One JSON document on standard output.")
+]
+Quiet = Annotated[bool, Parameter(name=["--quiet", "-q"], negative=(), show_default=False, help="No progress bar.")]
 RunPath = Annotated[Path, Parameter(help="The folder of a run, as runs/1.")]
+MANY: Any = {"negative": (), "show_default": False}
+"""An option that may be given several times."""
 StepNumber = Annotated[int, Parameter(help="The step, 0 for the first.")]
 
 
@@ -60,17 +64,15 @@ def train(
     target: Annotated[str | None, Parameter(help="The column to predict.")] = None,
     out: Annotated[Path | None, Parameter(help="The run's folder; by default the next runs/N.")] = None,
     task: Annotated[str | None, Parameter(help="regression, binary or multiclass; inferred otherwise.")] = None,
-    kind: Annotated[
-        tuple[str, ...], Parameter(help="COLUMN=number|category|boolean|moment|leave_out; may be repeated.")
-    ] = (),
-    missing: Annotated[tuple[str, ...], Parameter(help="Text that means a cell is missing.")] = (),
+    kind: Annotated[tuple[str, ...], Parameter(help="COLUMN=number|category|boolean|moment|leave_out.", **MANY)] = (),
+    missing: Annotated[tuple[str, ...], Parameter(help="Text that means a cell is missing.", **MANY)] = (),
     hidden: Annotated[str | None, Parameter(help="Units of the hidden layers, as 64,64.")] = None,
-    epochs: int | None = None,
-    batch_size: int | None = None,
-    learning_rate: float | None = None,
-    dropout: float | None = None,
+    epochs: Annotated[int | None, Parameter(help="At most so many; by the number of rows otherwise.")] = None,
+    batch_size: Annotated[int | None, Parameter(help="Rows of a step.")] = None,
+    learning_rate: Annotated[float | None, Parameter(help="At its highest; it is warmed up and let down.")] = None,
+    dropout: Annotated[float | None, Parameter(help="Share of hidden values dropped in training.")] = None,
     patience: Annotated[int | None, Parameter(help="Epochs without improvement before stopping.")] = None,
-    seed: int = 0,
+    seed: Annotated[int, Parameter(help="Decides split, first weights, order of the rows, dropout.")] = 0,
     engine: Annotated[str, Parameter(help="xla (compiled) or numpy (eager).")] = "xla",
     json: Json = False,
     quiet: Quiet = False,
@@ -83,11 +85,10 @@ def train(
     """
     from pellucid.train.command import train_table
     from pellucid.train.settings import Settings
+    from pellucid.train.table import Choices
 
-    settings = Settings(
-        data, target, out, task, _pairs(kind), missing, _units(hidden), epochs, batch_size, learning_rate,
-        dropout, patience, seed, engine,
-    )  # fmt: skip
+    choices = Choices(_units(hidden), epochs, batch_size, learning_rate, dropout, patience, seed, engine)
+    settings = Settings(data, target, out, task, _pairs(kind), missing, choices)
     document = train_table(settings, _screen(json), verbose=0 if quiet else 1)
     return _answer("train", document, json)
 

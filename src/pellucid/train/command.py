@@ -37,14 +37,14 @@ def train_table(settings: Settings, screen: Any, verbose: int) -> dict[str, Any]
         task=settings.task,
         kinds=settings.kinds,
         missing=settings.missing,
-        seed=settings.seed,
+        seed=settings.choices.seed,
     )
     _tell_columns(screen, table, recipe)
-    ready = tables.prepare(table, recipe, settings.choices())
+    ready = tables.prepare(table, recipe, settings.choices)
     screen.print(f"\n[bold]Network[/] {ready.choices}\n{ready.model.summary()}\n")
     folder = RunFolder.create(settings.out)
     try:
-        folder = begin(folder, table, recipe, settings.seed)
+        folder = begin(folder, table, recipe, settings.choices.seed)
     except RunError:
         folder.discard()
         raise
@@ -57,7 +57,7 @@ def train_table(settings: Settings, screen: Any, verbose: int) -> dict[str, Any]
         raise
     figures = tables.score(ready.model, recipe, ready.part("test")) if len(ready.rows.test()) else {}
     folder = finish(folder, ready, run, figures)
-    _tell_result(screen, ready, run, figures, folder.path)
+    _tell_result(screen, ready, run, figures, folder.path, settings.data)
     return {
         "run": str(folder.path),
         "status": run.status,
@@ -228,7 +228,9 @@ def _what(column: Column | TargetColumn) -> str:
     return column.describe().removeprefix(f"{column.name}: ")
 
 
-def _tell_result(screen: Any, ready: tables.TableRun, run: Run, figures: dict[str, Any], path: Path) -> None:
+def _tell_result(
+    screen: Any, ready: tables.TableRun, run: Run, figures: dict[str, Any], path: Path, source: str
+) -> None:
     best = ready.stopper.best_epoch + 1 if ready.stopper else run.epochs
     screen.print(
         f"\n[bold]Done[/] in {run.seconds:.1f} s: {run.epochs} epochs, {run.steps:,} steps; "
@@ -239,7 +241,7 @@ def _tell_result(screen: Any, ready: tables.TableRun, run: Run, figures: dict[st
     screen.print(f"\nThe run is in {path}. Try next:", markup=False)
     example = next(iter(run.model.parameters()))
     for command in (
-        f"pellucid predict {path} FILE -o out.csv",
+        f"pellucid predict {path} {source} -o out.csv",
         f"pellucid show {path} --step 0 --row 3",
         f'pellucid show {path} --step 0 --weight "{example}[0,1]"',
         f"pellucid check {path} --step 0",

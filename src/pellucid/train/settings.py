@@ -22,35 +22,23 @@ class Settings:
     task: str | None
     kinds: dict[str, str]
     missing: tuple[str, ...]
-    hidden: tuple[int, ...] | None
-    epochs: int | None
-    batch_size: int | None
-    learning_rate: float | None
-    dropout: float | None
-    patience: int | None
-    seed: int
-    engine: str
+    choices: tables.Choices
 
     def check(self) -> None:
         """UsageError for an option out of its range, before a file is read or a folder made."""
-        least = {"epochs": self.epochs, "batch-size": self.batch_size, "patience": self.patience}
+        asked = self.choices
+        least = {"epochs": asked.epochs, "batch-size": asked.batch_size, "patience": asked.patience}
         for name, value in least.items():
             if value is not None and value < 1:
                 raise UsageError(f"--{name} {value}: it is a whole number, 1 or more")
-        if any(units < 1 for units in self.hidden or ()):
-            shown = ",".join(map(str, self.hidden or ()))
+        if any(units < 1 for units in asked.hidden or ()):
+            shown = ",".join(map(str, asked.hidden or ()))
             raise UsageError(f"--hidden {shown}: units are whole numbers, 1 or more, as --hidden 64,64")
-        if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
-            raise UsageError(f"--learning-rate {self.learning_rate:g}: it is a number above 0, as 0.003")
-        if self.dropout is not None and not 0 <= self.dropout < 1:
-            raise UsageError(f"--dropout {self.dropout:g}: it is a probability from 0 to below 1")
-        if not 0 <= self.seed < 2**64:
-            raise UsageError(f"--seed {self.seed}: it is a whole number from 0 to 2**64 - 1")
-        if self.engine not in get_args(EngineName):
-            raise UsageError(f"--engine {self.engine}: it is xla (compiled) or numpy (eager)")
-
-    def choices(self) -> tables.Choices:
-        return tables.Choices(
-            self.hidden, self.epochs, self.batch_size, self.learning_rate, self.dropout, self.patience, self.seed,
-            self.engine,
-        )  # fmt: skip
+        if asked.learning_rate is not None and not 0 < asked.learning_rate < math.inf:
+            raise UsageError(f"--learning-rate {asked.learning_rate:g}: it is a number above 0, as 0.003")
+        if asked.dropout is not None and not 0 <= asked.dropout < 1:
+            raise UsageError(f"--dropout {asked.dropout:g}: it is a probability from 0 to below 1")
+        if not 0 <= asked.seed < 2**64:
+            raise UsageError(f"--seed {asked.seed}: it is a whole number from 0 to 2**64 - 1")
+        if asked.engine not in get_args(EngineName):
+            raise UsageError(f"--engine {asked.engine}: it is xla (compiled) or numpy (eager)")
