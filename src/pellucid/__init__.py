@@ -112,9 +112,10 @@ if TYPE_CHECKING:
     )
     from pellucid.train.callbacks import Callback, EarlyStopping
     from pellucid.train.gradients import check_gradients, feed_forward, gradients
-    from pellucid.train.model import Model, Sequential
+    from pellucid.train.model import Model
     from pellucid.train.run import Run
     from pellucid.train.saving import load
+    from pellucid.train.sequential import Sequential
 
 __version__ = "0.1.0"
 
@@ -133,9 +134,10 @@ _HOME = {
     "optim": "SGD Adagrad Adam AdamW Constant CosineDecay ExponentialDecay PiecewiseConstantDecay RMSprop Warmup",
     "train.callbacks": "Callback EarlyStopping",
     "train.gradients": "check_gradients feed_forward gradients",
-    "train.model": "Model Sequential",
+    "train.model": "Model",
     "train.run": "Run",
     "train.saving": "load",
+    "train.sequential": "Sequential",
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names.split()}
 

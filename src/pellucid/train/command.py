@@ -15,7 +15,7 @@ from pellucid.data.recipe import Recipe
 from pellucid.data.table import Table, open_table
 from pellucid.data.target import TargetColumn
 from pellucid.errors import NotFiniteError, RunError, UsageError
-from pellucid.explain.lesson import part_of
+from pellucid.explain.lesson import LARGE, part_of
 from pellucid.explain.number import number
 from pellucid.record import RunFolder, files, fingerprint
 from pellucid.train import table as tables
@@ -239,11 +239,13 @@ def _tell_result(
     if figures:
         screen.print(f"[bold]On the {len(ready.rows.test()):,} rows held out:[/] {_figures(figures)}")
     screen.print(f"\nThe run is in {path}. Try next:", markup=False)
-    example = next(iter(run.model.parameters()))
+    parameters = run.model.parameters()
+    first = next(iter(parameters))
+    whole = sum(array.size for array in parameters.values()) <= LARGE
     for command in (
         f"pellucid predict {path} {source} -o out.csv",
-        f"pellucid show {path} --step 0 --row 3",
-        f'pellucid show {path} --step 0 --weight "{example}[0,1]"',
+        f"pellucid show {path} --step 0 --row 3" + ("" if whole else f' --unit "{first.split("/")[0]}[0]"'),
+        f'pellucid show {path} --step 0 --weight "{first}[0,1]"',
         f"pellucid check {path} --step 0",
     ):
         screen.print(f"  {command}", markup=False)

@@ -1,4 +1,4 @@
-"""Model and Sequential: a network that is compiled, fitted, evaluated, and opened."""
+"""Model: a network that is compiled, fitted, evaluated, and opened."""
 
 from __future__ import annotations
 
@@ -243,34 +243,6 @@ class Model(Layer):
             loss = _Output() if only_predict or now.loss is None else now.loss
             kept[key] = engines.make(name, Step(self, loss, now.optimizer, now.metrics), now.dtype)
         return kept[key]
-
-
-class Sequential(Model):
-    """Layers one after the other.
-
-    >>> import numpy as np, pellucid as pl
-    >>> model = pl.Sequential([pl.Dense(16, "relu"), pl.Dense(3)])
-    >>> model.predict(np.zeros((1, 4), dtype="float32")).shape
-    (1, 3)
-    >>> print(model.summary())
-    dense/kernel    (4, 16)                 64
-    dense/bias      (16,)                   16
-    dense_1/kernel  (16, 3)                 48
-    dense_1/bias    (3,)                     3
-    all                                    131
-    """
-
-    layers: list[Layer] = field(default_factory=list[Layer])
-
-    def __post_init__(self) -> None:
-        for layer in self.layers:
-            if not isinstance(layer, Layer):  # pyright: ignore[reportUnnecessaryIsInstance]
-                raise UsageError(f"Sequential takes a list of layers, but {layer!r} is a {type(layer).__name__}")
-
-    def __call__(self, x: Value) -> Value:
-        for layer in self.layers:
-            x = layer(x)
-        return x
 
 
 class _Output(losses.Loss):

@@ -9,11 +9,14 @@ from typing import Any, cast
 from pellucid import optim
 from pellucid.autodiff import Array
 from pellucid.errors import RunError, UsageError
-from pellucid.nn import layer, losses, metrics
+from pellucid.nn import dense, layer, losses, metrics
 from pellucid.record import files
+from pellucid.train import sequential
 from pellucid.train.model import Model
 
 VERSION = 1
+BUILT_IN = (dense, sequential)
+"""The modules with layers of the library: read with this one, so that a file finds each of them by name."""
 
 
 def describe(model: Model) -> dict[str, Any]:
