@@ -66,7 +66,7 @@ def tensors(arrays: Mapping[str, Any], metadata: Mapping[str, str] | None = None
     """Arrays by name as a safetensors file."""
     from safetensors.numpy import save  # here, so that `import pellucid` stays fast
 
-    plain = {name: numpy.ascontiguousarray(numpy.asarray(array)) for name, array in arrays.items()}
+    plain = {name: numpy.asarray(array, order="C") for name, array in arrays.items()}
     return save(plain, dict(metadata) if metadata else None)
 
 
