@@ -70,7 +70,11 @@ def load(path: str | Path) -> Model:
     text = files.metadata_of(content, str(path)).get("pellucid")
     if text is None:
         raise RunError(f"{path} holds arrays but no network; for weights alone use model.load_parameters")
-    config = cast(dict[str, Any], json.loads(text))
-    if config.get("format", 0) > VERSION:
-        raise RunError(f"{path} is from a newer pellucid (format {config['format']}); pip install -U pellucid")
-    return revive(config, files.read_tensors(content, str(path)))
+    arrays = files.read_tensors(content, str(path))
+    try:
+        config = cast(dict[str, Any], json.loads(text))
+        if config["format"] > VERSION:
+            raise RunError(f"{path} is from a newer pellucid (format {config['format']}); pip install -U pellucid")
+        return revive(config, arrays)
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise RunError(f"{path} holds no whole network ({error!r}): it was edited, or is not a model") from error
