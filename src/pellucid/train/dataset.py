@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy
 
+from pellucid.data.arrays import as_array
 from pellucid.data.order import order
-from pellucid.errors import ShapeError, UsageError
+from pellucid.errors import DataError, ShapeError, UsageError
+from pellucid.nn.losses import Loss
 from pellucid.train.step import Batch
 
 Numbers = numpy.ndarray[Any, Any]
@@ -117,3 +119,17 @@ class Plan:
         """How many steps are handed over at once."""
         fit = CHUNK_BYTES // (row_bytes * self.batch_size)
         return max(1, min(CHUNK_STEPS, self.rows // self.batch_size, fit))
+
+
+def target_of(loss: Loss, y: Any, dtype: str) -> Numbers:
+    """The targets in the numbers that the loss works on: class numbers as int32, quantities in `dtype`."""
+    target = as_array(y, "y")
+    if not loss.takes_classes:
+        return target.astype(dtype, copy=False)
+    found = target.astype("int32", copy=False)
+    if (odd := target != found).any():
+        raise DataError(
+            f"{loss.name} takes class numbers, which are whole, but y holds {target[odd][0]:g}; "
+            "for quantities use mean_squared_error"
+        )
+    return found

@@ -10,7 +10,7 @@ from pellucid.autodiff import GradientReport, compare, finite_difference, ops
 from pellucid.autodiff.comparison import EPS64
 from pellucid.data.arrays import as_array
 from pellucid.errors import ShapeError, UsageError
-from pellucid.train.dataset import Numbers
+from pellucid.train.dataset import Numbers, target_of
 from pellucid.train.engine import XlaEngine
 from pellucid.train.model import Model
 from pellucid.train.step import Arrays, Batch, Step
@@ -109,6 +109,6 @@ def _prepared(model: Model, x: Any, y: Any, dtype: str) -> tuple[Step, Arrays, B
         raise UsageError("the model has no loss yet; call model.compile(optimizer, loss) first")
     rows = as_array(x, "x").astype(dtype)
     model.build(rows)
-    target = as_array(y, "y").astype("int32" if now.loss.takes_classes else dtype)
+    target = target_of(now.loss, y, dtype)
     parameters = {path: array.astype(dtype) for path, array in model.parameters().items()}
     return Step(model, now.loss, now.optimizer), parameters, Batch(rows, target)

@@ -15,7 +15,7 @@ from pellucid.errors import ShapeError, UsageError
 from pellucid.nn import losses, metrics
 from pellucid.nn.layer import Layer
 from pellucid.train import engine as engines
-from pellucid.train.dataset import Dataset, Numbers
+from pellucid.train.dataset import Dataset, Numbers, target_of
 from pellucid.train.loop import evaluate, predictions
 from pellucid.train.step import Arrays, Step
 
@@ -217,7 +217,7 @@ class Model(Layer):
         if dtype is not None:
             self._set_dtype(dtype)
         rows = as_array(x, "x").astype(now.dtype, copy=False)
-        target = as_array(y, "y").astype("int32" if now.loss.takes_classes else now.dtype, copy=False)
+        target = target_of(now.loss, y, now.dtype)
         weight = None if sample_weight is None else as_array(sample_weight, "sample_weight").astype(now.dtype)
         if class_weight is not None:
             found = _class_weights(target, class_weight, now.dtype)
