@@ -35,7 +35,7 @@ class Run:
     step_history: dict[str, Numbers] = field(default_factory=dict[str, Numbers])
     """By step: "loss"."""
     status: str = "running"
-    """"finished", "stopped early", "interrupted" or "not finite"."""
+    """"finished", "stopped early", "interrupted", "not finite" or "failed" (a callback raised)."""
     seconds: float = 0.0
     final: Arrays = field(default_factory=dict[str, Any])
     """The weights after the last step; the model may hold those of its best epoch."""
@@ -96,6 +96,9 @@ def train(
         run.status = "not finite"
         now.parameters = error.state.parameters
         raise _explained(error, step) from None
+    except Exception:  # a callback's own
+        run.status = "failed"
+        raise
     finally:
         run.seconds = time.perf_counter() - started
         run.step_history["loss"] = numpy.concatenate(losses) if losses else numpy.zeros(0, now.dtype)
