@@ -77,8 +77,8 @@ def test_a_relu_at_its_corner_is_a_kink_and_not_wrong():
 
 
 @pytest.mark.xfail(
-    reason="where rows cross their corners in opposite directions, the loss has equal slopes to both sides and "
-    "the rule's lies outside them: called wrong; the verdict would have to look at each row's corner"
+    reason="where rows cross corners in opposite directions, the loss has equal slopes to both sides and the "
+    "rule's lies outside them: called wrong; the verdict would have to look at each row's corner"
 )
 def test_corners_of_several_rows_that_cancel_are_a_kink_too():
     model = model_of(pl.Dense(1, "relu", use_bias=False, kernel_initializer="zeros"))

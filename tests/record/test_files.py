@@ -1,0 +1,113 @@
+"""A file is whole or not there, whatever goes wrong at whatever moment."""
+
+import errno
+import os
+
+import numpy as np
+import pytest
+
+from pellucid.errors import RunError
+from pellucid.record import files
+
+
+def full(*_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def denied(*_):
+    raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+def test_a_file_is_written_and_replaced(tmp_path):
+    path = tmp_path / "a"
+    files.write(path, b"one")
+    files.write(path, b"two")
+    assert path.read_bytes() == b"two"
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.mark.parametrize("function", ["fsync", "replace"])
+@pytest.mark.parametrize("before", [None, b"old"])
+def test_a_full_disk_leaves_the_old_file_and_no_debris(tmp_path, monkeypatch, function, before):
+    path = tmp_path / "a"
+    if before is not None:
+        path.write_bytes(before)
+    monkeypatch.setattr(os, function, full)
+    with pytest.raises(RunError, match=r"a could not be written: No space left on device.*free some space"):
+        files.write(path, b"new")
+    assert (path.read_bytes() if path.exists() else None) == before
+    assert [p.name for p in tmp_path.iterdir()] == ([] if before is None else ["a"])
+
+
+def test_a_place_that_may_not_be_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "replace", denied)
+    with pytest.raises(RunError, match=r"Permission denied.*choose another place"):
+        files.write(tmp_path / "a", b"new")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_not_there(tmp_path):
+    with pytest.raises(RunError, match="No such file or directory"):
+        files.write(tmp_path / "no" / "a", b"new")
+
+
+def test_an_interrupt_leaves_no_debris(tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        files.write(tmp_path / "a", b"new")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_file_and_its_folder_reach_the_disk_in_order(tmp_path, monkeypatch):
+    """fsync of the file, then the rename, then fsync of the folder."""
+    done = []
+    fsync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda fd: done.append("fsync") or fsync(fd))
+    monkeypatch.setattr(os, "replace", lambda *a: done.append("replace") or replace(*a))
+    files.write(tmp_path / "a", b"new")
+    assert done == ["fsync", "replace", "fsync"]
+
+
+def test_json_and_back(tmp_path):
+    value = {"a": [1, 2.5, None, "ü"], "inf": float("inf")}
+    files.write_json(tmp_path / "a.json", value)
+    assert files.read_json(tmp_path / "a.json") == value
+    assert "ü" in (tmp_path / "a.json").read_text(encoding="utf-8")
+
+
+def test_json_that_is_missing_or_torn(tmp_path):
+    with pytest.raises(RunError, match="is missing: this is no complete run folder"):
+        files.read_json(tmp_path / "a.json")
+    for torn in (b"", b'{"a": ', b"\xff\xfe\x00"):
+        (tmp_path / "a.json").write_bytes(torn)
+        with pytest.raises(RunError, match="the file is torn or was edited"):
+            files.read_json(tmp_path / "a.json")
+
+
+def test_arrays_and_back_bit_for_bit():
+    arrays = {
+        "a/kernel": np.random.default_rng(0).normal(size=(3, 4)),
+        "b": np.float32([1e-45, np.inf, np.nan, -0.0]),
+        "turned": np.arange(6.0).reshape(2, 3).T,
+        "one": np.array(7, np.int32),
+        "none": np.zeros((0, 3), np.float32),
+    }
+    again = files.read_tensors(files.tensors(arrays, {"k": "v"}), "file")
+    assert again.keys() == arrays.keys()
+    for name, array in arrays.items():
+        assert again[name].dtype == array.dtype
+        assert again[name].shape == array.shape
+        assert again[name].tobytes() == np.ascontiguousarray(array).tobytes()
+
+
+def test_torn_arrays():
+    whole = files.tensors({"a": np.ones(4)}, {"k": "v"})
+    assert files.metadata_of(whole, "file") == {"k": "v"}
+    for torn in (b"", whole[:4], whole[:20], whole[:-1]):
+        with pytest.raises(RunError, match="file is torn"):
+            files.read_tensors(torn, "file")
+    with pytest.raises(RunError, match="file is no safetensors file, or it is torn"):
+        files.metadata_of(b"\x05\x00\x00\x00\x00\x00\x00\x00[1,2]", "file")
