@@ -65,13 +65,13 @@ def _(dy: Any, y: Any, x: Any):
 
 @op()
 def power(xp: Any, x: Array, *, exponent: float) -> Array:
-    """x to a fixed power."""
+    """x to a fixed power. x⁰ is 1 everywhere, and has no gradient."""
     return x**exponent
 
 
 @power.backward
 def _(dy: Any, y: Any, x: Any, *, exponent: float):
-    return dy * exponent * power(x, exponent=exponent - 1)
+    return None if exponent == 0 else dy * exponent * power(x, exponent=exponent - 1)
 
 
 @op()
