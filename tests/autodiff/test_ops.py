@@ -498,6 +498,16 @@ def test_settings_reach_the_backward_rule():
     assert g.tolist() == [0.25, 1.0]
 
 
+@pytest.mark.parametrize("exponent", [0, 1, 2])
+def test_whole_powers_at_0_have_every_derivative(exponent):
+    tape = Tape({})
+    x = tape.given("x", np.array(0.0))
+    y = x**exponent
+    for order in range(4):
+        assert float(y.array) == (math.factorial(order) if order == exponent else 0.0)
+        y = gradients(y, [x])[0]
+
+
 def test_inputs_on_two_tapes_are_refused():
     a, b = Tape({}).given("a", np.ones(2)), Tape({}).given("b", np.ones(2))
     with pytest.raises(UsageError, match="add: its inputs are on two tapes"):
