@@ -204,9 +204,7 @@ def test_shapes_that_do_not_fit_are_named_with_the_fix(loss, y, y_pred, fix):
 
 
 @settings(max_examples=60, deadline=None)
-@given(
-    hnp.array_shapes(min_dims=1, max_dims=3, max_side=3), hnp.array_shapes(min_dims=1, max_dims=3, max_side=3)
-)
+@given(hnp.array_shapes(min_dims=1, max_dims=3, max_side=3), hnp.array_shapes(min_dims=1, max_dims=3, max_side=3))
 def test_no_two_shapes_are_ever_broadcast(y, y_pred):
     for loss in (pl.MeanSquaredError(), pl.BinaryCrossentropy(from_logits=True), pl.Huber()):
         if y == y_pred:
