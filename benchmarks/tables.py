@@ -28,7 +28,6 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from pellucid.data.recipe import Recipe
 from pellucid.data.table import open_table
 from pellucid.train import table as tables
-from pellucid.train.dataset import Dataset
 
 SOURCES = {
     "California": ("california_housing", "MedHouseVal"),
@@ -43,10 +42,10 @@ def pellucid(file: str, target: str | None, seed: int) -> tuple[Figures, tables.
     """`pellucid train FILE --target TARGET --seed SEED`, and its figures on the test rows."""
     started = time.perf_counter()
     table, recipe = tables.learn(file, target, seed=seed)
-    done = tables.fit(table, recipe, tables.Choices(seed=seed), verbose=0)
+    done = tables.prepare(table, recipe, tables.Choices(seed=seed))
+    tables.fit(done, verbose=0)
     seconds = time.perf_counter() - started
-    rows = Dataset(done.rows.x, tables.targets(recipe, done.rows.y)).part(done.rows.test().index)
-    found = tables.score(done.model, recipe, rows)
+    found = tables.score(done.model, recipe, done.part("test"))
     shown = {"R²": "r2", "RMSE": "rmse", "accuracy": "accuracy", "AUC": "auc"}
     return {name: found[key] for name, key in shown.items() if key in found} | {"seconds": seconds}, done
 
