@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -30,7 +31,16 @@ Quiet = Annotated[bool, Parameter(name=["--quiet", "-q"], negative=(), show_defa
 RunPath = Annotated[Path, Parameter(help="The folder of a run, as runs/1.")]
 MANY: Any = {"negative": (), "show_default": False}
 """An option that may be given several times."""
-StepNumber = Annotated[int, Parameter(help="The step, 0 for the first.")]
+
+
+def _whole(kind: Any, tokens: Any) -> int:  # noqa: ARG001
+    """Cyclopts would round 1.5 to 2 in silence."""
+    return int(tokens[0].value)
+
+
+WHOLE: Any = {"converter": _whole}
+"""A whole number, written as one."""
+StepNumber = Annotated[int, Parameter(help="The step, 0 for the first.", **WHOLE)]
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -52,7 +62,7 @@ def run(arguments: list[str]) -> int:
         print("pellucid: interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # the reader of a pipe, as `head`, has enough
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at its end
         return 0
 
 
@@ -67,12 +77,12 @@ def train(
     kind: Annotated[tuple[str, ...], Parameter(help="COLUMN=number|category|boolean|moment|leave_out.", **MANY)] = (),
     missing: Annotated[tuple[str, ...], Parameter(help="Text that means a cell is missing.", **MANY)] = (),
     hidden: Annotated[str | None, Parameter(help="Units of the hidden layers, as 64,64.")] = None,
-    epochs: Annotated[int | None, Parameter(help="At most so many; by the number of rows otherwise.")] = None,
-    batch_size: Annotated[int | None, Parameter(help="Rows of a step.")] = None,
+    epochs: Annotated[int | None, Parameter(help="At most so many; by the number of rows otherwise.", **WHOLE)] = None,
+    batch_size: Annotated[int | None, Parameter(help="Rows of a step.", **WHOLE)] = None,
     learning_rate: Annotated[float | None, Parameter(help="At its highest; it is warmed up and let down.")] = None,
     dropout: Annotated[float | None, Parameter(help="Share of hidden values dropped in training.")] = None,
-    patience: Annotated[int | None, Parameter(help="Epochs without improvement before stopping.")] = None,
-    seed: Annotated[int, Parameter(help="Decides split, first weights, order of the rows, dropout.")] = 0,
+    patience: Annotated[int | None, Parameter(help="Epochs without improvement before stopping.", **WHOLE)] = None,
+    seed: Annotated[int, Parameter(help="Decides split, first weights, order of the rows, dropout.", **WHOLE)] = 0,
     engine: Annotated[str, Parameter(help="xla (compiled) or numpy (eager).")] = "xla",
     json: Json = False,
     quiet: Quiet = False,
@@ -121,7 +131,7 @@ def show(
     /,
     *,
     step: StepNumber = 0,
-    row: Annotated[int, Parameter(help="The row of the batch, 0 for the first.")] = 0,
+    row: Annotated[int, Parameter(help="The row of the batch, 0 for the first.", **WHOLE)] = 0,
     weight: Annotated[str | None, Parameter(help='One weight, as "dense/kernel[0,1]".')] = None,
     unit: Annotated[str | None, Parameter(help='One unit of a layer, as "dense[2]".')] = None,
     json: Json = False,
@@ -141,7 +151,7 @@ def check(
     /,
     *,
     step: StepNumber = 0,
-    rows: Annotated[int, Parameter(help="How many rows of the batch to use.")] = 8,
+    rows: Annotated[int, Parameter(help="How many rows of the batch to use.", **WHOLE)] = 8,
     tolerance: Annotated[float, Parameter(help="Relative distance that still agrees.")] = 1e-6,
     json: Json = False,
 ) -> int:
@@ -173,7 +183,11 @@ def _screen(document: bool) -> Any:
     """Where words for a person go: standard output, or standard error where that holds a document."""
     from rich.console import Console
 
-    return Console(stderr=document, highlight=False, soft_wrap=True)
+    class Screen(Console):
+        def on_broken_pipe(self) -> None:
+            raise  # rich would end with 1, which is a failed check here
+
+    return Screen(stderr=document, highlight=False, soft_wrap=True)
 
 
 def _answer(command: str, document: dict[str, Any], as_json: bool) -> int:

@@ -90,7 +90,8 @@ def predict_table(path: Path, data: str, out: Path | None, screen: Any) -> dict[
     with files.whole(out) if out else contextlib.nullcontext(sys.stdout.buffer) as file:
         for first, (values, probabilities) in enumerate(tables.predict(model, recipe, table)):
             rows += len(values)
-            _frame(recipe, values, probabilities).write_csv(file, include_header=first == 0)
+            text = _frame(recipe, values, probabilities).write_csv(include_header=first == 0)
+            file.write(text.encode())  # not by polars, whose OSError does not say which
     if out is not None:
         screen.print(f"{rows:,} predictions in {out}", markup=False)
     return {
