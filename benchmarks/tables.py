@@ -8,6 +8,7 @@ pellucid from opening the file to the trained network, compilation included; sci
 """
 
 import argparse
+import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -82,7 +83,7 @@ def scikit_learn(model: Any, frame: pl.DataFrame, done: tables.TableRun) -> Figu
         model.fit(frame[rows.row[kept]], y[kept])
     found: Figures = {"seconds": time.perf_counter() - started}
     if any(issubclass(w.category, ConvergenceWarning) for w in said):
-        print("  not converged:", model[-1])
+        print(f"{target.name}: {model[-1]} has not converged within its default iterations", file=sys.stderr)
     held = frame[rows.row[test]]
     guess = model.predict(held)
     if target.task == "regression":
@@ -102,9 +103,7 @@ def rivals(recipe: Recipe, seed: int) -> dict[str, Callable[[], Any]]:
     categories = list(range(len(labels)))
     return {
         "scikit-learn MLP": lambda: make_pipeline(scaled, network(random_state=seed)),
-        "gradient boosting": lambda: make_pipeline(
-            ordinal, trees(random_state=seed, categorical_features=categories)
-        ),
+        "gradient boosting": lambda: make_pipeline(ordinal, trees(random_state=seed, categorical_features=categories)),
     }
 
 

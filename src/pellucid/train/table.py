@@ -31,8 +31,9 @@ FIGURES = {
 ROWS_SEEN = 600_000
 """Rows to train on in all, one counted each time it is seen: more of them bring little, and take time."""
 WEIGHT_DECAY = 0.3
-"""Times the learning rate, the share a step takes off each weight. It is strong, so that the loss on the
-validation rows is still falling when the cosine ends: at 0.01 it rises from the first third of it on."""
+"""Times the learning rate, the share a step takes off each weight. Strong, so that the weights at the end of the
+cosine are good ones: on the digits, at 0.01, the loss on the validation rows nearly doubles after its best epoch, in
+the first third of the run; at 0.3 it rises by a tenth. At 1.0 California housing loses accuracy."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Choices:
         batch = min(batch, rows)
         epochs = self.epochs or self._epochs(rows, -(-rows // batch))
         return Choices(
-            # The smaller network learns a small table as well, and leaves fewer weights to look at.
+            # On a small table no clear difference is measured, and fewer weights are easier to look at.
             self.hidden or ((64, 64) if rows < 1_000 else (128, 128)),
             epochs,
             batch,
