@@ -90,9 +90,8 @@ class RunFolder:
         return RunFolder(self.path, whole)
 
     def discard(self) -> None:
-        """Takes away a folder into which nothing could be written whole."""
-        if not (self.path / "run.json").exists():
-            shutil.rmtree(self.path, ignore_errors=True)
+        """Takes away a folder whose first files could not be written."""
+        shutil.rmtree(self.path, ignore_errors=True)
 
     def read(self, name: str) -> bytes:
         """One file of the run, checked against its digest."""
