@@ -181,7 +181,6 @@ def test_what_cannot_be_trained(rows, make_classifier):
             model.fit(**({"x": rows.x, "y": rows.y} | options), **fit)
 
 
-@pytest.mark.xfail(reason="only fit's own rows are checked: NumPy raises IndexError, XLA gives NaN without a word")
 @pytest.mark.parametrize("engine", ["xla", "numpy"])
 def test_a_class_out_of_range_is_named_outside_fit_too(trained, rows, engine, make_classifier):
     model = make_classifier(metrics=())
@@ -189,7 +188,6 @@ def test_a_class_out_of_range_is_named_outside_fit_too(trained, rows, engine, ma
         model.evaluate(rows.x[:4], [0, 1, 2, 7], engine=engine)
 
 
-@pytest.mark.xfail(reason="an optimizer without weights takes NumPy for its step counter, which is a tracer")
 def test_a_model_without_weights_may_be_fitted():
     model = pl.Sequential([pl.Flatten()])
     model.compile("sgd", "mse")

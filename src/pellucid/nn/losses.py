@@ -36,6 +36,9 @@ class Loss:
         if y != y_pred:
             raise ShapeError(_mismatch(self.name, y, y_pred))
 
+    def check_targets(self, y: Any, units: int) -> None:
+        """Raises UsageError for a target that this loss cannot take from a last layer of `units`; y in NumPy."""
+
     def __call__(self, y: Any, y_pred: Value, sample_weight: Any = None) -> Value:
         """The mean over the rows: Σ weight·loss / n, the weights 1 if not given."""
         self.check(tuple(y.shape), y_pred.shape)
@@ -101,6 +104,13 @@ class BinaryCrossentropy(Loss):
     name: ClassVar[str] = "binary_crossentropy"
     link: ClassVar[Literal["sigmoid", "softmax"] | None] = "sigmoid"
 
+    def check_targets(self, y: Any, units: int) -> None:
+        if y.size and not 0 <= y.min() <= y.max() <= 1:
+            raise UsageError(
+                f"{self.name}: the targets go from {y.min():g} to {y.max():g}, but each has to be 0, 1 or a "
+                "probability between; for class numbers use sparse_categorical_crossentropy"
+            )
+
     def rows(self, y: Any, y_pred: Value) -> Value:
         if self.from_logits:
             return _over_row(ops.sigmoid_crossentropy(y_pred, y))
@@ -150,6 +160,13 @@ class SparseCategoricalCrossentropy(Loss):
             raise ShapeError(
                 f"{self.name}: the prediction has one number a row, so every row is in class 0; give the last "
                 "layer one unit for each class, or use binary_crossentropy"
+            )
+
+    def check_targets(self, y: Any, units: int) -> None:
+        if y.size and not 0 <= y.min() <= y.max() < units:
+            raise UsageError(
+                f"{self.name}: the targets are class numbers from {y.min()} to {y.max()}, but the last layer has "
+                f"{units} units, for classes 0 to {units - 1}"
             )
 
     def rows(self, y: Any, y_pred: Value) -> Value:

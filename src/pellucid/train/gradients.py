@@ -110,5 +110,6 @@ def _prepared(model: Model, x: Any, y: Any, dtype: str) -> tuple[Step, Arrays, B
     rows = as_array(x, "x").astype(dtype)
     model.build(rows)
     target = target_of(now.loss, y, dtype)
+    now.loss.check_targets(target, now.units)
     parameters = {path: array.astype(dtype) for path, array in model.parameters().items()}
     return Step(model, now.loss, now.optimizer), parameters, Batch(rows, target)

@@ -37,6 +37,8 @@ class Compiled:
     dtype: str = "float32"
     features: tuple[int, ...] = ()
     """The shape of one input row."""
+    units: int = 0
+    """How many numbers the last layer gives."""
     last_op: str = ""
     """The op that made the prediction, known after the first pass."""
 
@@ -115,7 +117,7 @@ class Model(Layer):
         """
         from pellucid.train.run import train  # a run holds a model: each of the two files knows the other
 
-        data = self._dataset(x, y, sample_weight, class_weight, dtype)
+        data = self._dataset(x, y, sample_weight, class_weight, dtype, seed)
         validation = None
         if validation_data is not None:
             validation = self._dataset(*_three(validation_data), None, dtype)
@@ -140,7 +142,6 @@ class Model(Layer):
     ) -> dict[str, Any]:
         """The loss and each metric over all rows: {"loss": …, "accuracy": …}."""
         data = self._dataset(x, y, sample_weight, None, dtype)
-        self.build(data.x)
         return evaluate(self.evaluator(engine), self.cast(), data, self.compiled.metrics)
 
     def predict(self, x: Any, *, batch_size: int = 1024, engine: str = "xla") -> Numbers:
@@ -167,7 +168,7 @@ class Model(Layer):
         if not isinstance(y_pred, Value):
             raise UsageError(f"{type(self).__name__} returned {type(y_pred).__name__}, not what its layers made")
         now.last_op = y_pred.row.op.name if y_pred.row.op else ""
-        now.parameters, now.features = tape.parameters, x.shape[1:]
+        now.parameters, now.features, now.units = tape.parameters, x.shape[1:], y_pred.shape[-1]
 
     def parameters(self) -> Arrays:
         """Every weight by path: {"dense/kernel": array (i, units), …}; NumPy arrays."""
@@ -207,7 +208,13 @@ class Model(Layer):
         save(self, path)
 
     def _dataset(
-        self, x: Any, y: Any, sample_weight: Any, class_weight: Mapping[int, float] | None, dtype: str | None
+        self,
+        x: Any,
+        y: Any,
+        sample_weight: Any,
+        class_weight: Mapping[int, float] | None,
+        dtype: str | None,
+        seed: int = 0,
     ) -> Dataset:
         now = self.compiled
         if now.loss is None:
@@ -218,6 +225,8 @@ class Model(Layer):
             self._set_dtype(dtype)
         rows = as_array(x, "x").astype(now.dtype, copy=False)
         target = target_of(now.loss, y, now.dtype)
+        self.build(rows, seed)
+        now.loss.check_targets(target, now.units)
         weight = None if sample_weight is None else as_array(sample_weight, "sample_weight").astype(now.dtype)
         if class_weight is not None:
             found = _class_weights(target, class_weight, now.dtype)

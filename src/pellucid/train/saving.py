@@ -30,6 +30,7 @@ def describe(model: Model) -> dict[str, Any]:
         "metrics": [metric.to_json() for metric in now.metrics],
         "dtype": now.dtype,
         "features": list(now.features),
+        "units": now.units,
         "weights": list(now.parameters or {}),
     }
 
@@ -44,6 +45,7 @@ def revive(config: dict[str, Any], parameters: dict[str, Array]) -> Model:
     now.loss = losses.from_json(config["loss"]) if config["loss"] else None
     now.metrics = tuple(metrics.from_json(m) for m in config["metrics"])
     now.dtype, now.features = config["dtype"], tuple(config["features"])
+    now.units = config["units"]
     now.parameters = {path: parameters[path] for path in config["weights"]}
     return model
 

@@ -71,6 +71,8 @@ class Step:
 
     def updated(self, state: State, found: Arrays) -> State:
         """The state after these gradients."""
+        if not state.parameters:  # nothing to learn, as a network of Flatten alone
+            return State({}, {"step": state.optimizer["step"] + 1})
         changes, optimizer = self.optimizer.update(found, state.optimizer, state.parameters)
         return State({path: w + changes[path] for path, w in state.parameters.items()}, optimizer)
 
