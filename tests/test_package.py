@@ -68,13 +68,7 @@ def test_types_are_shipped() -> None:
     assert (SOURCE / "py.typed").exists()
 
 
-TOO_LONG = {"nn/initializers.py"}
-"""Known, and to be split: the strict xfail fails once they are."""
-
-
 @pytest.mark.parametrize("name", [str(path.relative_to(SOURCE)) for path in FILES])
-def test_a_file_is_short(name: str, request: pytest.FixtureRequest) -> None:
-    if name in TOO_LONG:
-        request.applymarker(pytest.mark.xfail(reason="over 320 lines"))
+def test_a_file_is_short(name: str) -> None:
     lines = len((SOURCE / name).read_text().splitlines())
     assert lines <= MOST_LINES, f"{name} has {lines} lines: one noun a file"

@@ -46,7 +46,7 @@ class MissingExtraError(PellucidError, ImportError):
 class NotFiniteError(PellucidError, ArithmeticError):
     """Training met a NaN or an infinity; the last finite weights are kept."""
 
-    exit_code = 1
+    exit_code = 3
 
 
 class CheckError(PellucidError):

@@ -8,7 +8,6 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-import torch
 
 from pellucid.data.arrays import as_array
 from pellucid.errors import DataError
@@ -21,9 +20,6 @@ from pellucid.errors import DataError
         (np.ones(2, np.uint8), "uint8", (2,)),
         (jnp.ones((2, 3)), "float32", (2, 3)),
         (jnp.ones(2, jnp.bfloat16), "float32", (2,)),
-        (torch.ones(2, 3, requires_grad=True), "float32", (2, 3)),
-        (torch.ones(2, dtype=torch.bfloat16), "float32", (2,)),
-        ([torch.ones(2), torch.zeros(2)], "float32", (2, 2)),
         ([[1, 2], [3, 4]], "int64", (2, 2)),
         ((1.0, 2.0), "float64", (2,)),
         (pd.DataFrame({"a": [1, 2], "b": [0.5, 1]}), "float64", (2, 2)),
@@ -37,6 +33,17 @@ from pellucid.errors import DataError
 def test_numbers_of_any_library(value: Any, dtype: str, shape: tuple[int, ...]) -> None:
     array = as_array(value, "x")
     assert (str(array.dtype), array.shape) == (dtype, shape)
+
+
+def test_numbers_of_torch() -> None:
+    torch = pytest.importorskip("torch")
+    for value, shape in (
+        (torch.ones(2, 3, requires_grad=True), (2, 3)),
+        (torch.ones(2, dtype=torch.bfloat16), (2,)),
+        ([torch.ones(2), torch.zeros(2)], (2, 2)),
+    ):
+        array = as_array(value, "x")
+        assert (str(array.dtype), array.shape) == ("float32", shape)
 
 
 @pytest.mark.parametrize(

@@ -186,9 +186,7 @@ def test_a_missing_moment(tmp_path: Path) -> None:
 
 def test_typed_dates_and_text_dates_are_one(tmp_path: Path) -> None:
     days = pl.date_range(pl.date(2020, 1, 1), pl.date(2020, 2, 29), eager=True)
-    typed = Recipe.learn(
-        Table.from_frame(pl.DataFrame({"x": days, "y": Y})), "y", validation=0, test=0
-    ).columns[0]
+    typed = Recipe.learn(Table.from_frame(pl.DataFrame({"x": days, "y": Y})), "y", validation=0, test=0).columns[0]
     texts = learn(tmp_path, days.cast(pl.Datetime).dt.strftime("%Y-%m-%d").to_list())
     assert np.array_equal(typed.encode(days), texts.encode(days))
     assert np.array_equal(typed.encode(days), typed.encode(days.dt.strftime("%Y-%m-%d")))

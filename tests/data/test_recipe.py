@@ -265,9 +265,7 @@ def test_a_bad_cell_met_when_predicting_is_named(tmp_path: Path) -> None:
     recipe = Recipe.learn(written(tmp_path, columns), "label")
     columns["amount"][7] = "lots"
     bad = written(tmp_path, columns, "bad.csv")
-    with pytest.raises(
-        DataError, match=r'bad\.csv, column "amount": expected a number, found line 9 \("lots"\)'
-    ):
+    with pytest.raises(DataError, match=r'bad\.csv, column "amount": expected a number, found line 9 \("lots"\)'):
         list(recipe.encode(bad))
 
 

@@ -45,10 +45,7 @@ def test_built_in_tables_know_their_target(name: str) -> None:
     table = open_table(name)
     assert table.default_target == BUILT_IN[name][1]
     assert table.default_target in table.columns
-    assert (
-        table.row_count
-        == {"iris": 150, "wine": 178, "breast_cancer": 569, "digits": 1797, "diabetes": 442}[name]
-    )
+    assert table.row_count == {"iris": 150, "wine": 178, "breast_cancer": 569, "digits": 1797, "diabetes": 442}[name]
     assert len(cells(table, 100)) == table.row_count
 
 
@@ -180,9 +177,7 @@ def test_a_file_that_changes_is_refused(tmp_path: Path) -> None:
 
 
 def test_frames_of_three_libraries() -> None:
-    pandas = pd.DataFrame(
-        {"a": [1.0, np.nan], "b": ["x", None], 3: [1, "z"], "c": pd.Categorical(["u", "v"])}
-    )
+    pandas = pd.DataFrame({"a": [1.0, np.nan], "b": ["x", None], 3: [1, "z"], "c": pd.Categorical(["u", "v"])})
     table = Table.from_frame(pandas)
     assert table.columns == ["a", "b", "3", "c"]
     assert table.row_count == 2
@@ -192,9 +187,7 @@ def test_frames_of_three_libraries() -> None:
     assert cells(Table.from_frame(pa.table({"a": [1, 2]}))) == [(1,), (2,)]
 
 
-@pytest.mark.parametrize(
-    "frame", [pd.DataFrame({"a": []}), pl.DataFrame(), {"a": [1]}, None, np.ones((2, 2))]
-)
+@pytest.mark.parametrize("frame", [pd.DataFrame({"a": []}), pl.DataFrame(), {"a": [1]}, None, np.ones((2, 2))])
 def test_frames_that_are_refused(frame: object) -> None:
     with pytest.raises(DataError):
         Table.from_frame(frame)
@@ -239,9 +232,7 @@ def test_memory_stays_bounded(tmp_path: Path) -> None:
     assert time.perf_counter() - start < 30
 
 
-CELLS = st.sampled_from(
-    ["", "a", "1.5", 'q"x', '"', "x,y", "l1\nl2", "é ü", "\r\n", " lead", '""', ";", "NA", "#"]
-)
+CELLS = st.sampled_from(["", "a", "1.5", 'q"x', '"', "x,y", "l1\nl2", "é ü", "\r\n", " lead", '""', ";", "NA", "#"])
 
 
 @given(

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-import torch
 
 from pellucid import Activation, Sequential, relu
 from pellucid.autodiff import OPS, Tape, gradients, ops
 from pellucid.errors import UsageError
 from pellucid.nn.activations import NAMES, activate, check
+
+torch = pytest.importorskip("torch")
 
 F = torch.nn.functional
 TORCH = {

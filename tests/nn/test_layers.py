@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,6 +9,8 @@ import pellucid as pl
 from pellucid.autodiff import Tape, gradients, ops
 from pellucid.errors import ShapeError, UsageError
 from pellucid.nn.layer import from_json, snake_case
+
+torch = pytest.importorskip("torch")
 
 draw = np.random.default_rng(2)
 

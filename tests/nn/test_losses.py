@@ -4,7 +4,6 @@ import re
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -13,6 +12,8 @@ import pellucid as pl
 from pellucid.autodiff import Tape, gradients
 from pellucid.errors import ShapeError, UsageError
 from pellucid.nn import losses
+
+torch = pytest.importorskip("torch")
 
 F = torch.nn.functional
 draw = np.random.default_rng(5)

@@ -110,8 +110,7 @@ def in_batches(metric, y, p, w, size, how=None):
     """The statistics of batches, merged as the training loop does, and what they come to."""
     how = how or partial(metric.statistics, np)
     parts = [
-        how(y[i : i + size], p[i : i + size], None if w is None else w[i : i + size])
-        for i in range(0, len(y), size)
+        how(y[i : i + size], p[i : i + size], None if w is None else w[i : i + size]) for i in range(0, len(y), size)
     ]
     join = sum if metric.merge == "sum" else np.concatenate
     return metric.result({key: join([np.asarray(part[key]) for part in parts]) for key in parts[0]})

@@ -5,9 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-import torch
 
 from pellucid import optim
+
+torch = pytest.importorskip("torch")
 
 LIMITS = pytest.mark.parametrize("limit", [0.1, 1.0, 2.5, 1e3])
 

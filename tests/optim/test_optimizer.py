@@ -10,10 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-import torch
 
 from pellucid import optim
 from pellucid.errors import ShapeError, UsageError
+
+torch = pytest.importorskip("torch")
 
 RATE = 0.03
 STEPS = 50

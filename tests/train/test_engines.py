@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-import torch
 
 import pellucid as pl
 from pellucid.train import engine as engines
 from pellucid.train.dataset import Plan
+
+torch = pytest.importorskip("torch")
 
 BOTH = ("xla", "numpy")
 

@@ -10,7 +10,6 @@ import pandas as pd
 import polars
 import pyarrow
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -132,7 +131,7 @@ FORMS = {
     "float64": lambda a: a.astype(np.float64),
     "fortran": np.asfortranarray,
     "jax": jnp.asarray,
-    "torch": torch.tensor,
+    "torch": lambda a: pytest.importorskip("torch").tensor(a),
     "pandas": lambda a: pd.DataFrame(a) if a.ndim == 2 else pd.Series(a),
     "polars": lambda a: polars.DataFrame(a, orient="row") if a.ndim == 2 else polars.Series(a),
     "pyarrow": lambda a: pyarrow.table({f"c{i}": c for i, c in enumerate(a.T)}) if a.ndim == 2 else pyarrow.array(a),
@@ -154,6 +153,7 @@ def test_rows_in_any_form_are_the_same_rows(form, rows, make_classifier):
 def test_evaluate_is_the_mean_loss_without_dropout(rows, make_classifier):
     model = make_classifier(dropout=0.5)
     logits = model.predict(rows.x, engine="numpy")
+    torch = pytest.importorskip("torch")
     expected = torch.nn.functional.cross_entropy(torch.tensor(logits), torch.tensor(rows.y)).item()
     accuracy = (logits.argmax(axis=1) == rows.y).mean()
     for engine in ("xla", "numpy"):
@@ -228,7 +228,7 @@ def test_a_huge_learning_rate_is_explained_and_the_weights_stay_finite(rows, eng
         model.fit(rows.x, rows.y.reshape(-1, 1), epochs=50, batch_size=16, engine=engine, verbose=0)
     text = str(error.value)
     assert re.search(r"stopped at step \d+: .* is in (dense|dense_1|mean_squared_error|square|mean)\b", text), text
-    assert "The learning rate there was 1e+06; try 100000" in text
+    assert "The learning rate there was 1e+06; try 0.001, or global_clipnorm" in text
     assert "global_clipnorm" in text
     assert all(np.isfinite(w).all() for w in model.parameters().values())
     assert vars(model)["run"].status == "not finite"

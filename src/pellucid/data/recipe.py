@@ -202,7 +202,8 @@ class Recipe:
                     unseen[name] += column.unseen(frame[name])
         for name, count in unseen.items():
             if count:
-                found.append(f"{name}: {count:,} cells hold values that training had not, or too rarely to learn them.")
+                hold = "cells hold" if count > 1 else "cell holds"
+                found.append(f"{name}: {count:,} {hold} values that training had not, or too rarely to learn them.")
         return found
 
     def to_json(self) -> dict[str, Any]:

@@ -4,49 +4,21 @@ An initializer is a function of (shape, seed, path, dtype). Each number depends 
 and its index alone, so it does not matter in which order the layers are made, nor what else is in the model.
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from difflib import get_close_matches
-from math import inf, isfinite, prod, sqrt
+from math import inf, prod, sqrt
 from typing import Any, ClassVar
 
 import numpy as np
 
 from pellucid.autodiff import random
 from pellucid.errors import ShapeError, UsageError
-
-Shape = tuple[int, ...]
+from pellucid.nn.initializer import Initializer, Shape, check
 
 # Of a normal bell cut at two standard deviations: the share below the cut, and the deviation that is left.
 BELOW_CUT = 0.022750131948179195
 CUT_DEVIATION = 0.87962566103423978
-
-
-@dataclass(frozen=True)
-class Initializer(ABC):
-    """Makes the first values of a weight."""
-
-    def __call__(self, shape: Shape, seed: int, path: str, dtype: Any = np.float32) -> Any:
-        """A NumPy array of the shape and dtype, computed in float64 and then rounded.
-
-        >>> GlorotUniform()((2, 2), seed=0, path="dense/kernel", dtype="float64").round(6)
-        array([[-1.174537, -0.482747],
-               [ 0.183486,  1.1837  ]])
-        """
-        return self.draw(shape, seed, path).astype(dtype)
-
-    @abstractmethod
-    def draw(self, shape: Shape, seed: int, path: str) -> random.Real:
-        """The values in float64."""
-
-    def to_json(self) -> dict[str, Any]:
-        """The initializer as plain values: its class name under "initializer", then each field.
-
-        >>> RandomNormal(stddev=0.1).to_json()
-        {'initializer': 'RandomNormal', 'mean': 0.0, 'stddev': 0.1}
-        """
-        return {"initializer": type(self).__name__} | {f.name: getattr(self, f.name) for f in fields(self)}
 
 
 def fans(shape: Shape) -> tuple[int, int]:
@@ -190,8 +162,8 @@ class RandomNormal(Initializer):
     stddev: float = 0.05
 
     def __post_init__(self) -> None:
-        _check(self, "mean", -inf)
-        _check(self, "stddev", 0)
+        check(self, "mean", -inf)
+        check(self, "stddev", 0)
 
     def draw(self, shape: Shape, seed: int, path: str) -> random.Real:
         return self.mean + self.stddev * random.normal(seed, "initializer", path, shape=shape)
@@ -209,8 +181,8 @@ class RandomUniform(Initializer):
     maxval: float = 0.05
 
     def __post_init__(self) -> None:
-        _check(self, "minval", -inf)
-        _check(self, "maxval", self.minval)
+        check(self, "minval", -inf)
+        check(self, "maxval", self.minval)
 
     def draw(self, shape: Shape, seed: int, path: str) -> random.Real:
         middle, half = (self.minval + self.maxval) / 2, (self.maxval - self.minval) / 2
@@ -261,7 +233,7 @@ class Orthogonal(Initializer):
     gain: float = 1.0
 
     def __post_init__(self) -> None:
-        _check(self, "gain", -inf)
+        check(self, "gain", -inf)
 
     def draw(self, shape: Shape, seed: int, path: str) -> random.Real:
         if len(shape) < 2:
@@ -274,14 +246,6 @@ class Orthogonal(Initializer):
         q, r = np.linalg.qr(random.normal(seed, "initializer", path, shape=tall))
         q = q * np.where(np.diagonal(r) < 0, -1.0, 1.0)
         return self.gain * (q if rows >= columns else q.T).reshape(shape)
-
-
-def _check(owner: Initializer, name: str, low: float) -> None:
-    value = getattr(owner, name)
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not (number and isfinite(value) and value >= low):
-        bound = "a finite number" if low == -inf else f"a number of at least {low}"
-        raise UsageError(f"{type(owner).__name__}: {name} is {value!r}; expected {bound}")
 
 
 BY_NAME: dict[str, type[Initializer]] = {

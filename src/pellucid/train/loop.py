@@ -60,7 +60,10 @@ class Loop:
                 state, report = self.engine.run(state, batches, steps)
                 self._adapt(steps, time.perf_counter() - started, batches)
                 if not numpy.isfinite(report.loss).all():
-                    raise Diverged(*self._last_finite(before, batches, report, step))
+                    last, batch, at = self._last_finite(before, batches, report, step)
+                    if at > step:  # the finite steps of this call happened, and are told
+                        yield Progress(epoch, at, last, report.loss[: at - step])
+                    raise Diverged(last, batch, at)
                 totals.add(report.metrics)
                 losses.append(report.loss)
                 sizes.append(numpy.full(steps, rows))

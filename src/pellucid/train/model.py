@@ -47,14 +47,14 @@ class Model(Layer):
     """A network: subclass it and write `__call__(self, x)`; or use Sequential for a chain of layers.
 
     >>> import numpy as np, pellucid as pl
-    >>> class Residual(pl.Model):
+    >>> class TwoPaths(pl.Model):
     ...     def __init__(self):
     ...         super().__init__()
     ...         self.inner = pl.Dense(2, "relu")
     ...         self.out = pl.Dense(1)
     ...     def __call__(self, x):
     ...         return self.out(x + self.inner(x))
-    >>> model = Residual()
+    >>> model = TwoPaths()
     >>> model.predict(np.ones((3, 2), dtype="float32")).shape
     (3, 1)
     >>> list(model.parameters())

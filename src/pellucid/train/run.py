@@ -164,12 +164,20 @@ def _explained(error: Diverged, step: Step) -> NotFiniteError:
     with numpy.errstate(all="ignore"):
         tape = step.forward(plain, error.batch, error.step).loss.tape
     bad = next((row for row in tape.rows if not _finite(row.output)), None)
-    where = "an update of the weights" if bad is None else bad.path or (bad.op.name if bad.op else "the input")
+    if bad is None:
+        where = "the first value that is not finite is in the gradients or an update of the weights"
+    elif bad.path and bad.op:
+        where = f"the first value that is not finite is in {bad.path}"
+    else:
+        made = [row for row in tape.rows[: bad.index] if row.op and row.path]
+        large = f" of the output of {made[-1].path}, as large as {abs(made[-1].output).max():.3g}" if made else ""
+        where = f"the first value that is not finite is the loss{large}"
     rate = float(step.optimizer.rate(numpy, error.step))
+    clipped = any(getattr(step.optimizer, name) for name in ("clipnorm", "clipvalue", "global_clipnorm"))
     return NotFiniteError(
-        f"training stopped at step {error.step}: the first value that is not finite is in {where}. "
-        f"The last finite weights are kept. The learning rate there was {rate:g}; try {rate / 10:g}, or "
-        "global_clipnorm=1.0 on the optimizer"
+        f"training stopped at step {error.step}: {where}. The last finite weights are kept. The learning rate there "
+        f"was {rate:g}; try {min(rate / 10, 0.001):g}"
+        + ("" if clipped else ", or global_clipnorm=1.0 on the optimizer")
     )
 
 

@@ -63,8 +63,7 @@ class Choices:
         batch = min(batch, rows)
         epochs = self.epochs or self._epochs(rows, -(-rows // batch))
         return Choices(
-            # On a small table no clear difference is measured, and fewer weights are easier to look at.
-            self.hidden or ((64, 64) if rows < 1_000 else (128, 128)),
+            self.hidden or _hidden(rows),
             epochs,
             batch,
             self.learning_rate or 3e-3,  # Three times Adam's usual rate: safe with a warm-up and a cosine.
@@ -81,6 +80,12 @@ class Choices:
         """How long to train: the cosine ends with the last epoch, about when nothing more is learned."""
         most = max(40, 1_000 // steps)  # More than 40 only where an epoch has too few steps to learn much.
         return min(most, max(10, ROWS_SEEN // rows))
+
+
+def _hidden(rows: int) -> tuple[int, ...]:
+    """Units of the hidden layers: few rows are learned as well or better by few units, which can be printed whole."""
+    sizes = {200: (16,), 400: (32,), 1_000: (64, 64)}
+    return next((units for limit, units in sizes.items() if rows < limit), (128, 128))
 
 
 @dataclass(frozen=True)
