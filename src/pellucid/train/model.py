@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy
@@ -14,6 +15,7 @@ from pellucid.data.arrays import as_array
 from pellucid.errors import ShapeError, UsageError
 from pellucid.nn import losses, metrics
 from pellucid.nn.layer import Layer
+from pellucid.record import RunFolder
 from pellucid.train import engine as engines
 from pellucid.train.dataset import Dataset, Numbers, target_of
 from pellucid.train.loop import evaluate, predictions
@@ -100,6 +102,7 @@ class Model(Layer):
         engine: str = "xla",
         method: str | FiniteDifference = "backprop",
         dtype: str | None = None,
+        record: bool | str | Path = False,
         verbose: int = 1,
     ) -> Run:
         """Trains on rows x and targets y; the arguments are Keras' where Keras has them.
@@ -109,12 +112,15 @@ class Model(Layer):
         method: "backprop", "finite_difference" (each gradient by changing each weight and measuring the
             loss), or a pellucid.FiniteDifference(eps, scheme).
         dtype: "float32" or "float64", of weights and arithmetic.
+        record: True writes the run into the next runs/N when it has ended, a path into that folder: history, loss
+            of each step, and the initial, final and kept weights. `run.folder` says where.
 
         Returns a Run: `run.history["loss"]` by epoch, `run.step_history["loss"]` by step.
 
         Raises ShapeError or DataError for input that does not fit, NotFiniteError where the loss becomes NaN
         (the last finite weights are kept), KeyboardInterrupt after Ctrl-C (the weights so far are kept).
         """
+        from pellucid.train.recording import write_run
         from pellucid.train.run import train  # a run holds a model: each of the two files knows the other
 
         data = self._dataset(x, y, sample_weight, class_weight, dtype, seed)
@@ -123,19 +129,29 @@ class Model(Layer):
             validation = self._dataset(*_three(validation_data), None, dtype)
         elif validation_split:
             data, validation = data.split(validation_split)
-        return train(
-            self,
-            data,
-            validation,
-            batch_size=_positive("batch_size", batch_size),
-            epochs=_positive("epochs", epochs),
-            callbacks=list(callbacks),
-            shuffle=shuffle,
-            seed=seed,
-            engine=engine,
-            method=method_of(method),
-            verbose=verbose,
-        )
+        # Made before training, so that a folder in use is refused while nothing is lost.
+        folder = RunFolder.create(None if record is True else record) if record else None
+        try:
+            run = train(
+                self,
+                data,
+                validation,
+                batch_size=_positive("batch_size", batch_size),
+                epochs=_positive("epochs", epochs),
+                callbacks=list(callbacks),
+                shuffle=shuffle,
+                seed=seed,
+                engine=engine,
+                method=method_of(method),
+                verbose=verbose,
+            )
+        except BaseException:
+            if folder is not None:
+                folder.path.rmdir()
+            raise
+        if folder is not None:
+            run.folder = write_run(folder, run, {"engine": engine}).path
+        return run
 
     def evaluate(
         self, x: Any, y: Any, *, sample_weight: Any = None, engine: str = "xla", dtype: str | None = None

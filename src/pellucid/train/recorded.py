@@ -9,22 +9,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy
-
 from pellucid.autodiff import GradientReport
 from pellucid.data.recipe import Recipe
 from pellucid.data.rows import Rows
 from pellucid.data.table import Table, open_table
 from pellucid.errors import DataError, RunError, UsageError
 from pellucid.explain.lesson import Lesson
-from pellucid.record import RunFolder, files, fingerprint, now, steps_file
+from pellucid.record import RunFolder, fingerprint, now
 from pellucid.train import engine as engines
 from pellucid.train.dataset import Dataset, Plan
 from pellucid.train.gradients import check_step
 from pellucid.train.model import Model
+from pellucid.train.recording import write_run
 from pellucid.train.replay import OpenStep, Replay
 from pellucid.train.run import Run
-from pellucid.train.saving import describe, revive
+from pellucid.train.saving import revive
 from pellucid.train.step import Batch, State, Step
 from pellucid.train.table import TableRun, targets
 
@@ -44,29 +43,9 @@ def begin(folder: RunFolder, table: Table, recipe: Recipe, seed: int) -> RunFold
 
 
 def finish(folder: RunFolder, done: TableRun, run: Run, figures: dict[str, Any]) -> RunFolder:
-    """Writes how it went: history, losses of the steps, and the weights."""
-    stopper = done.stopper
-    best = run.model.parameters()
-    manifest = dict(folder.manifest) | {
-        "status": run.status,
-        "finished": now(),
-        "seconds": round(run.seconds, 3),
-        "model": describe(run.model),
-        "engine": done.choices.engine,
-        "batch_size": run.replay.plan.batch_size,
-        "epochs": run.epochs,
-        "steps": run.steps,
-        "best_epoch": stopper.best_epoch if stopper else run.epochs - 1,
-        "history": run.history,
-        "test": figures,
-    }
-    contents = {
-        "steps.parquet": steps_file(run.step_history["loss"]),
-        "weights/initial.safetensors": files.tensors(run.replay.start.parameters),
-        "weights/final.safetensors": files.tensors(run.final),
-        "weights/best.safetensors": files.tensors(best),
-    }
-    return folder.write(_plain(manifest), contents)
+    """Writes how it went, with the figures of the rows held out."""
+    best = done.stopper.best_epoch if done.stopper else run.epochs - 1
+    return write_run(folder, run, {"engine": done.choices.engine, "best_epoch": best, "test": figures})
 
 
 @dataclass(frozen=True)
@@ -188,12 +167,3 @@ def _source(table: Table) -> str:
 
 def _json(value: Any) -> bytes:
     return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
-
-
-def _plain(value: Any) -> Any:
-    """NumPy's numbers and arrays as JSON has them."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value.tolist() if isinstance(value, numpy.ndarray | numpy.generic) else value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy
@@ -37,6 +38,8 @@ class Run:
     status: str = "running"
     """"finished", "stopped early", "interrupted", "not finite" or "failed" (a callback raised)."""
     seconds: float = 0.0
+    folder: Path | None = None
+    """Where the run was written, if it was."""
     final: Arrays = field(default_factory=dict[str, Any])
     """The weights after the last step; the model may hold those of its best epoch."""
 
