@@ -54,9 +54,7 @@ if TYPE_CHECKING:
         where,
     )
     from pellucid.errors import (
-        CheckError,
         DataError,
-        MissingExtraError,
         NotFiniteError,
         PellucidError,
         RunError,
@@ -123,7 +121,7 @@ _HOME = {
     "autodiff": "FiniteDifference GradientReport Tape Value backprop finite_difference op",
     "autodiff.ops": "absolute amax clip concatenate elu exp gelu leaky_relu log log_softmax matmul maximum "
     "mean minimum relu reshape selu sigmoid softmax softplus sqrt square sum swish tanh where",
-    "errors": "CheckError DataError MissingExtraError NotFiniteError PellucidError RunError ShapeError UsageError",
+    "errors": "DataError NotFiniteError PellucidError RunError ShapeError UsageError",
     "nn.dense": "Activation CategoryEmbedding Dense Dropout Flatten",
     "nn.initializers": "GlorotNormal GlorotUniform HeNormal HeUniform LecunNormal LecunUniform Ones Orthogonal "
     "RandomNormal RandomUniform Zeros",

@@ -37,19 +37,7 @@ class RunError(PellucidError):
     exit_code = 3
 
 
-class MissingExtraError(PellucidError, ImportError):
-    """A feature whose optional package is not installed; the message says which extra to install."""
-
-    exit_code = 3
-
-
 class NotFiniteError(PellucidError, ArithmeticError):
     """Training met a NaN or an infinity; the last finite weights are kept."""
 
     exit_code = 3
-
-
-class CheckError(PellucidError):
-    """A gradient check found a disagreement that rounding and kinks do not explain."""
-
-    exit_code = 1

@@ -12,28 +12,18 @@ from pellucid.data.category import Category
 from pellucid.data.cells import Flags, read_truths
 from pellucid.data.moment import Moment
 from pellucid.data.number import Number, refuse
-from pellucid.data.plain import Plain, plain_from_json
+from pellucid.data.plain import Marked, Plain, plain_from_json
 from pellucid.errors import DataError
 
 
 @dataclass(frozen=True)
-class Boolean(Plain):
+class Boolean(Marked, Plain):
     """1 for true, 0 for false."""
 
     kind: ClassVar[str] = "boolean"
     name: str
     indicator: bool = False
     missing: tuple[str, ...] = ()
-
-    @property
-    def width(self) -> int:
-        """How many numbers a cell becomes."""
-        return 1 + self.indicator
-
-    @property
-    def feature_names(self) -> list[str]:
-        """What to call each of them."""
-        return [self.name, f"{self.name} missing"] if self.indicator else [self.name]
 
     def encode(self, cells: pl.Series) -> NDArray[np.float32]:
         """The cells as float32, shape (n, width). Raises UnreadableCells."""

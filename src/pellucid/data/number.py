@@ -8,14 +8,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from pellucid.data.cells import Flags, Reals, UnreadableCells, read_numbers
-from pellucid.data.plain import Plain
+from pellucid.data.plain import Marked, Plain
 from pellucid.data.tally import Spread
 
 FARTHEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
-class Number(Plain):
+class Number(Marked, Plain):
     """(value - mean) / scale; or, squashed, (asinh((value - median) / spread) - mean) / scale."""
 
     kind: ClassVar[str] = "number"
@@ -29,16 +29,6 @@ class Number(Plain):
     decimal_comma: bool = False
     dressed: str = ""
     missing: tuple[str, ...] = ()
-
-    @property
-    def width(self) -> int:
-        """How many numbers a cell becomes."""
-        return 1 + self.indicator
-
-    @property
-    def feature_names(self) -> list[str]:
-        """What to call each of them."""
-        return [self.name, f"{self.name} missing"] if self.indicator else [self.name]
 
     def encode(self, cells: pl.Series) -> NDArray[np.float32]:
         """The cells as float32, shape (n, width). Raises UnreadableCells for text and for infinities."""

@@ -21,6 +21,23 @@ class Plain:
         return {"kind": self.kind, **values}
 
 
+class Marked:
+    """A column that becomes one number and, where `indicator`, a second one that marks missing cells."""
+
+    name: str
+    indicator: bool
+
+    @property
+    def width(self) -> int:
+        """How many numbers a cell becomes."""
+        return 1 + self.indicator
+
+    @property
+    def feature_names(self) -> list[str]:
+        """What to call each of them."""
+        return [self.name, f"{self.name} missing"] if self.indicator else [self.name]
+
+
 def plain_from_json(record: type[T], plain: Mapping[str, Any]) -> T:
     """The record that `to_json` wrote. Raises DataError where a field is missing or unknown."""
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in plain.items() if key != "kind"}
