@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from pellucid.autodiff import OPS, Tape, gradients, ops
+from pellucid.autodiff.changed import Call, Column, Input, Point, dense
+from pellucid.autodiff.lifted import in_full, lift, one_by_one
 from pellucid.errors import UsageError
 
 random = np.random.default_rng(7)
@@ -80,6 +82,33 @@ def reduced(make):
     ]
 
 
+def swept(rank, **other):
+    """The settings of a convolution: those of a plain one, but for the others."""
+    ones = (1,) * rank
+    return {"strides": ones, "padding": ((0, 0),) * rank, "dilation": ones, "spread": ones, "groups": 1} | other
+
+
+CONVOLUTIONS = [
+    (away(2, 5, 2), away(3, 2, 2), swept(1)),
+    (away(1, 6, 4), away(2, 2, 6), swept(1, dilation=(2,), padding=((2, 0),), groups=2)),
+    (away(2, 5, 4, 1), away(3, 2, 1, 2), swept(2, padding=((1, 1), (0, 1)), strides=(2, 1))),
+    (away(1, 4, 5, 3), away(2, 3, 1, 3), swept(2, groups=3, strides=(3, 2), padding=((0, 0), (1, 1)))),
+    (away(1, 3, 2, 2), away(3, 2, 2, 1), swept(2, spread=(2, 3), padding=((2, 1), (-1, 1)))),
+    (away(1, 3, 2, 3, 1), away(2, 1, 2, 1, 2), swept(3, strides=(1, 1, 2))),
+]
+POOLS = [
+    ((5, 2), {"size": (2,), "strides": (2,), "padding": ((0, 0),)}),
+    ((4, 5, 2), {"size": (2, 2), "strides": (2, 2), "padding": ((0, 0), (0, 1))}),
+    ((2, 5, 4, 1), {"size": (3, 2), "strides": (2, 1), "padding": ((1, 1), (0, 0))}),
+]
+"""Shapes of the input, and settings: windows that leave places out, that reach over the end, that overlap."""
+
+
+def given_back(op, make):
+    """The gradient that a pool is given, its input, and its settings."""
+    return [((away(*op(x, **options).shape), x), options) for x, options in ((make(*s), o) for s, o in POOLS)]
+
+
 CASES = {
     "absolute": several(away),
     "add": pairs(away),
@@ -93,16 +122,43 @@ CASES = {
         ((away(2, 3),), {"shape": (2, 3)}),
     ],
     "clip": [((away(6) * 2 + 0.01,), {"low": -1.0, "high": 1.0}), ((away(),), {"low": -0.1, "high": 0.1})],
-    "columns": [((away(3, 5),), {"start": 1, "stop": 4}), ((away(2, 2, 3),), {"start": 0, "stop": 2})],
-    "concatenate": [((away(3, 2), away(3, 1), away(3, 4)), {}), ((away(2),), {})],
+    "columns": [
+        ((away(3, 5),), {"start": 1, "stop": 4}),
+        ((away(2, 2, 3),), {"start": 0, "stop": 2}),
+        ((away(2, 4, 3),), {"start": 1, "stop": 3, "axis": 1}),
+        ((away(2, 4, 3),), {"start": 0, "stop": 3, "axis": -2}),
+    ],
+    "concatenate": [
+        ((away(3, 2), away(3, 1), away(3, 4)), {}),
+        ((away(2),), {}),
+        ((away(2, 1, 3), away(2, 3, 3)), {"axis": 1}),
+        ((away(2, 3), away(1, 3)), {"axis": -2}),
+    ],
+    "convolution": [((x, kernel), options) for x, kernel, options in CONVOLUTIONS],
+    "crop": [((away(2, 5, 4, 2),), {"cropping": ((1, 2), (0, 1))}), ((away(3, 1),), {"cropping": ((0, 0),)})],
+    "ctc": [
+        ((away(3, 5, 4), np.array([[1, 2], [3, 3], [2, 0]], np.int32)), {}),
+        ((away(2, 3, 3), np.array([[0], [2]], np.int32)), {}),
+    ],
+    "ctc_expected": [((away(2, 4, 3), np.array([[1, 1], [2, 0]], np.int32)), {})],
     "divide": pairs(away),
     "dropout": [((away(3, 4), chosen(3, 4)), {"rate": 0.3}), ((away(5), chosen(5)), {"rate": 0.0})],
     "elu": several(away, alpha=0.7),
     "equal": pairs(apart),
     "exp": several(away),
     "gelu": several(away),
+    "give_to_largest": given_back(ops.max_pool, apart),
+    "give_to_window": [
+        ((away(*ops.window_sum(away(*shape), **options).shape),), options | {"shape": shape[-1 - rank : -1]})
+        for shape, options in POOLS
+        for rank in (len(options["size"]),)
+    ],
     "greater": pairs(lambda *s: away(*s) * 3),
     "greater_equal": pairs(lambda *s: away(*s) * 3),
+    "kernel_gradient": [
+        ((x, away(*ops.convolution(x, kernel, **options).shape)), options | {"size": kernel.shape[:-2]})
+        for x, kernel, options in CONVOLUTIONS
+    ],
     "leaky_relu": several(away, negative_slope=0.01),
     "log": several(positive),
     "log_softmax": rows(away),
@@ -112,13 +168,19 @@ CASES = {
         ((away(2, 3, 4), away(2, 4, 5)), {}),
         ((away(1, 4), away(3, 4, 2)), {}),
     ],
+    "max_pool": [((apart(*shape),), options) for shape, options in POOLS],
     "maximum": pairs(lambda *s: away(*s) * 3),
     "mean": reduced(away),
     "minimum": pairs(lambda *s: away(*s) * 3),
     "multiply": pairs(away),
     "negative": several(away),
     "normal_probability": several(away),
-    "pad_columns": [((away(3, 2),), {"before": 1, "after": 2}), ((away(2),), {"before": 0, "after": 1})],
+    "pad": [((away(2, 3, 2, 2),), {"padding": ((1, 2), (0, 1))}), ((away(3, 1),), {"padding": ((0, 0),)})],
+    "pad_columns": [
+        ((away(3, 2),), {"before": 1, "after": 2}),
+        ((away(2),), {"before": 0, "after": 1}),
+        ((away(2, 2, 3),), {"before": 2, "after": 1, "axis": 1}),
+    ],
     "pick": [((away(3, 4), whole(4, 3)), {}), ((away(2, 3, 4), whole(4, 2, 3)), {})],
     "place": [((away(3), whole(4, 3)), {"count": 4}), ((away(2, 3), whole(4, 2, 3)), {"count": 4})],
     "power": several(positive, exponent=3.0)
@@ -130,6 +192,7 @@ CASES = {
     ],
     "relu": several(away),
     "reshape": [((away(3, 4),), {"shape": (3, -1, 2)}), ((away(1),), {"shape": ()})],
+    "reversed_kernel": [((away(3, 2, 4),), {"groups": 2}), ((away(2, 3, 1, 2),), {"groups": 1})],
     "selu": several(away),
     "sigmoid": several(away),
     "sigmoid_crossentropy": [((away(3, 4), random.random((3, 4))), {}), ((away(3, 1), random.random(2)), {})],
@@ -152,10 +215,21 @@ CASES = {
         ((away(2, 2),), {"shape": ()}),
         ((away(2, 3),), {"shape": (2, 3)}),
     ],
-    "swap_last": [((away(3, 4),), {}), ((away(2, 3, 4),), {})],
     "swish": several(away),
     "take_rows": [((away(4, 2), whole(4, 5)), {}), ((away(4, 3), whole(4, 2, 3)), {})],
+    "take_at_largest": [((away(*shape), apart(*shape)), options) for shape, options in POOLS],
     "tanh": several(away),
+    "at_time": [((away(2, 3, 4),), {"step": 1}), ((away(2, 3),), {"step": -1})],
+    "put_time": [((away(2, 4),), {"step": 1, "count": 3}), ((away(2),), {"step": 0, "count": 2})],
+    "stack_time": [((away(2, 4), away(2, 4), away(2, 4)), {}), ((away(2),), {})],
+    "reverse_time": [((away(2, 3, 4),), {}), ((away(2, 3),), {})],
+    "window_sum": [((away(*shape),), options) for shape, options in POOLS],
+    "transpose": [
+        ((away(3, 4),), {"axes": (1, 0)}),
+        ((away(2, 3, 4),), {"axes": (0, 2, 1)}),
+        ((away(2, 3, 4),), {"axes": (2, 0, 1)}),
+        ((away(2, 3, 4),), {"axes": (-1, -3, -2)}),
+    ],
     "where": [
         ((chosen(3, 4), away(3, 4), away(4)), {}),
         ((whole(2, 3, 1), away(4), away(3, 4)), {}),
@@ -365,6 +439,12 @@ TIES = {
     "minimum": ([2.0, 2.0], {}, [1.0, 0.0], "x takes the gradient"),
     "clip": ([[-1.5, -1.0, 0.0, 1.0, 1.5]], {"low": -1.0, "high": 1.0}, [[0, 1, 1, 1, 0]], "at the edges"),
     "amax": ([[3.0, 1.0, 3.0, 3.0]], {}, [[1 / 3, 0, 1 / 3, 1 / 3]], "share the gradient evenly"),
+    "max_pool": (
+        [[[3.0], [3.0], [1.0], [2.0], [2.0]]],
+        {"size": (2,), "strides": (2,), "padding": ((0, 1),)},
+        [[[1], [0], [0], [1], [1]]],
+        "the first in reading order takes the gradient",
+    ),
 }
 
 
@@ -380,6 +460,117 @@ def test_a_tie_is_broken_as_the_docstring_says(name):
 def test_every_docstring_that_speaks_of_a_tie_is_held_to_it():
     speaking = {name for name, op in OPS.items() if re.search(r"At 0|equal|edges|gradient is 0", op.__doc__)}
     assert speaking - {"where"} <= TIES.keys()
+
+
+CORNERS = {key: case for key, case in BOTH.items() if case[0].side}
+
+
+def held(op, inputs, options):
+    """Value of (op's inputs) to number: the op with its sides held as they are at these inputs."""
+    side = op.side.forward(np, *inputs, **options)
+    return lambda at, c: float(np.sum(op.held.forward(np, side, *at, **options) * c))
+
+
+def test_every_op_with_a_tie_says_its_sides():
+    assert {name for name, op in OPS.items() if op.side} == {*TIES, "where", "as_index"}
+    assert all((op.side is None) == (op.held is None) for op in OPS.values())
+
+
+@by_case(CORNERS)
+def test_an_op_held_on_its_sides_equals_itself(key):
+    op, inputs, options, _ = CORNERS[key]
+    side = op.side.forward(np, *inputs, **options)
+    np.testing.assert_array_equal(op.held.forward(np, side, *inputs, **options), op.forward(np, *inputs, **options))
+
+
+@by_case({key: case for key, case in CORNERS.items() if key in SMOOTH})
+def test_a_held_op_has_the_slope_of_the_rule(key):
+    op, inputs, options, c = CORNERS[key]
+    smooth = held(op, inputs, options)
+    assert distance(run(op, inputs, options, c)[1], slopes(lambda at: smooth(at, c), inputs)) < 1e-6
+
+
+@pytest.mark.parametrize("name", TIES)
+def test_a_held_op_has_the_slope_of_the_rule_on_the_corner_too(name):
+    inputs, options, expected, _ = TIES[name]
+    arrays = [np.asarray(x, np.float64) for x in inputs]
+    smooth = held(OPS[name], arrays, options)
+    for found, e in zip(slopes(lambda at: smooth(at, 1.0), arrays), expected, strict=True):
+        np.testing.assert_allclose(found, e, rtol=1e-10, atol=1e-12)
+
+
+def changes(base, number):
+    """An array in several variants, in each of the forms that changed.py knows."""
+    draw = np.random.default_rng(number)
+    p = np.arange(3) % max(base.size, 1)
+    yield "array", base + draw.uniform(-0.05, 0.05, (3, *base.shape))
+    if base.shape:
+        yield "point", Point(p[::-1], base.reshape(-1)[p[::-1]] + 0.03)
+        places = p % base.shape[-1]
+        values = np.moveaxis(base[..., places], -1, 0)[..., None]
+        yield "column", Column(places, values + draw.uniform(-0.05, 0.05, values.shape))
+
+
+def lifted_calls(op, inputs, options):
+    """The op with one input changed, each in turn and in each form, and with all of them changed."""
+    output = np.asarray(op.forward(np, *inputs, **options))
+    real = [k for k, x in enumerate(inputs) if is_real(x)]
+    forms = {k: dict(changes(np.asarray(inputs[k]), k)) for k in real}
+    for chosen in [{k: form} for k in real for form in forms[k]] + [dict.fromkeys(real, "array")]:
+        given = [Input(x, forms[k][chosen[k]] if k in chosen else None) for k, x in enumerate(inputs)]
+        yield Call(np, op, given, options, output)
+
+
+def in_both_ways(call):
+    base = np.asarray(call.output)
+    return dense(np, base, lift(call)), one_by_one(call)
+
+
+@by_case(BOTH)
+def test_many_variants_at_once_equal_each_alone(key):
+    """To 1e-12 of the largest number: the two add up the same terms in another order."""
+    for call in lifted_calls(*BOTH[key][:3]):
+        found, expected = in_both_ways(call)
+        assert found.shape == expected.shape
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12 * np.abs(expected).max(initial=1.0))
+
+
+@by_case(CORNERS)
+def test_many_variants_of_sides_and_of_held_ops_equal_each_alone(key):
+    op, inputs, options, _ = CORNERS[key]
+    side = op.side.forward(np, *inputs, **options)
+    for call in lifted_calls(op, inputs, options):
+        sides = call._replace(op=op.side, output=side)
+        fixed = call._replace(op=op.held, inputs=[Input(side), *call.inputs])
+        for one in (sides, fixed):
+            found, expected = in_both_ways(one)
+            np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+
+
+@by_case(BOTH)
+def test_no_op_of_the_library_is_run_variant_by_variant(key):
+    for call in lifted_calls(*BOTH[key][:3]):
+        assert in_full(call) is not None
+
+
+def test_variants_in_xla_equal_those_in_numpy():
+    """One program for all ops, as in the tests above."""
+    calls = {f"{key}/{i}": call for key, case in BOTH.items() for i, call in enumerate(lifted_calls(*case[:3]))}
+    with jax.enable_x64(True):
+        changed = {name: [i.changed for i in call.inputs] for name, call in calls.items()}
+
+        def program(changed):
+            out = {}
+            for name, call in calls.items():
+                given = [Input(i.base, c) for i, c in zip(call.inputs, changed[name], strict=True)]
+                base = jnp.asarray(call.output)
+                out[name] = dense(jnp, base, lift(call._replace(xp=jnp, inputs=given, output=base)))
+            return out
+
+        found = jax.tree.map(np.asarray, jax.jit(program)(changed))
+    for name, call in calls.items():
+        expected = in_both_ways(call)[0]
+        np.testing.assert_allclose(found[name], expected, rtol=1e-12, atol=1e-12 * np.abs(expected).max(initial=1.0))
 
 
 def test_equal_maxima_share_evenly_in_each_row():

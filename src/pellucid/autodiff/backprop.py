@@ -50,7 +50,7 @@ def gradients(output: Value, wrt: Sequence[Value]) -> list[Value]:
         )
     tape = output.tape
     forward = tape.rows[: output.row.index + 1]
-    needed = _depends_on(forward, [value.row for value in wrt])
+    needed = depends_on(forward, [value.row for value in wrt])
     with tape.backward(output.row):
         ones = namespace(output.array).ones_like(output.array)
         arrived: dict[int, Value] = {output.row.index: tape.given("d" + _name(output.row), ones)}
@@ -58,7 +58,7 @@ def gradients(output: Value, wrt: Sequence[Value]) -> list[Value]:
         if row.op is None or row.index not in needed or row.index not in arrived:
             continue
         with tape.backward(row):
-            for source, gradient in _through(row, arrived[row.index], tape):
+            for source, gradient in sent_back(row, arrived[row.index], tape):
                 if source.row.index in needed:
                     before = arrived.get(source.row.index)
                     arrived[source.row.index] = gradient if before is None else before + gradient
@@ -66,7 +66,7 @@ def gradients(output: Value, wrt: Sequence[Value]) -> list[Value]:
     return [arrived[v.row.index] if v.row.index in arrived else _zeros(v) for v in wrt]
 
 
-def _through(row: Row, dy: Value, tape: Tape) -> Iterable[tuple[Value, Value]]:
+def sent_back(row: Row, dy: Value, tape: Tape) -> Iterable[tuple[Value, Value]]:
     """Each input of a row with what the row's rule sends back to it."""
     assert row.op is not None
     if row.op.rule is None:  # a step function: its gradient is 0 wherever it has one
@@ -78,7 +78,7 @@ def _through(row: Row, dy: Value, tape: Tape) -> Iterable[tuple[Value, Value]]:
             yield source, sum_to(gradient, shape=source.shape) if repeated else gradient
 
 
-def _depends_on(rows: Sequence[Row], sources: Sequence[Row]) -> set[int]:
+def depends_on(rows: Sequence[Row], sources: Sequence[Row]) -> set[int]:
     """The rows that any of the sources reaches: the only ones through which a gradient must flow."""
     reached = {row.index for row in sources}
     for row in rows:

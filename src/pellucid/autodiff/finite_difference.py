@@ -2,16 +2,22 @@
 
 No rule of calculus is used, so it can prove those that are. Central: (f(w + h) - f(w - h)) / 2h, whose
 error falls with h²; forward: (f(w + h) - f(w)) / h, the textbook's first try, whose error falls with h.
+
+`finite_difference` runs f from its start for each change, and knows nothing of how f is made. `measured` runs
+again only what a change reaches (restart.py), which is hundreds of times faster and gives the same numbers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy
 
+from pellucid.autodiff.op import namespace
+from pellucid.autodiff.restart import Progress, Restart
 from pellucid.autodiff.tape import Array, Tape, Value
 from pellucid.errors import ShapeError, UsageError
 
@@ -82,3 +88,72 @@ def finite_difference(
                 out[i] = (up - value()) / (above - weights[i])  # the change as it was rounded
             weights[i] = before
     return gradient
+
+
+def measured(
+    output: Value,
+    wrt: Sequence[Value],
+    how: FiniteDifference | None = None,
+    *,
+    at: Sequence[Array | None] | None = None,
+    progress: Progress | None = None,
+) -> list[Array]:
+    """The slope of `output` (one number of a finished pass) with respect to each number of each Value of `wrt`.
+
+    (f(w + h) - f(w - h)) / 2h as in `finite_difference`, from the numbers on the tape, in their precision, which
+    should be float64. NumPy or JAX, traced or not.
+
+    Args:
+        how: eps and scheme; central by default.
+        at: for each Value the places to measure, counted in reading order, shape (k,); None for all.
+        progress: called with how many numbers are done, and how many there are (NumPy alone).
+
+    Returns for each Value an array of its shape, or (k,) where places are given.
+
+    Raises ShapeError where `output` is more than one number.
+
+    >>> import numpy as np
+    >>> tape = Tape({"w": np.array([[2.0, 1.0], [0.0, -3.0]])})
+    >>> w = tape.parameter("w")
+    >>> from pellucid.autodiff import ops
+    >>> slope, = measured(ops.sum(np.array([[1.0, 2.0]]) @ w) ** 2, [w])
+    >>> (slope.round(4) + 0.0).tolist()
+    [[-6.0, -6.0], [-12.0, -12.0]]
+    """
+    if output.shape not in ((), (1,)):
+        raise ShapeError(f"only one number has a gradient, but the output has shape {output.shape}; take its mean")
+    how = how or FiniteDifference()
+    xp = namespace(output.array, *(value.array for value in wrt))
+    chosen = [None] * len(wrt) if at is None else at
+    places = [xp.arange(_size(v)) if a is None else xp.asarray(a) for v, a in zip(wrt, chosen, strict=True)]
+    total, done = sum(p.shape[0] for p in places), 0
+    found: list[Array] = []
+    for value, where, asked in zip(wrt, places, chosen, strict=True):
+
+        def tell(now: int, _: int, before: int = done) -> None:
+            if progress is not None:
+                progress(before + now, total)
+
+        slope = _slopes(output, value, where, how, tell)
+        found.append(xp.reshape(slope, value.shape) if asked is None else slope)
+        done += where.shape[0]
+    return found
+
+
+def _slopes(output: Value, value: Value, places: Array, how: FiniteDifference, progress: Progress) -> Array:
+    rows, xp = output.tape.rows, namespace(output.array, value.array)
+    again = Restart(rows, value.row.index, (output.row.index,))
+    if not places.shape[0] or not again.reaches:
+        return xp.zeros(places.shape, dtype=value.array.dtype)
+    w = xp.take(xp.reshape(value.array, (-1,)), places)
+
+    def slope(places: Array, w: Array, h: Array) -> tuple[Array]:
+        up, down = w + h, w - h if how.scheme == "central" else w
+        low = again.values(places, down) if how.scheme == "central" else output.array
+        return ((again.values(places, up) - low) / (up - down),)  # the change as it was rounded
+
+    return again.each(slope, places, w, how.change(xp, w), progress=progress)[0]
+
+
+def _size(value: Value) -> int:
+    return math.prod(value.shape)

@@ -10,7 +10,7 @@ describe a program that XLA compiles). Nothing here knows which.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -51,6 +51,18 @@ class Tape:
     training: bool = False
     dtype: Any = None
     """Of weights that this pass creates; None where the pass may not create any."""
+    untrained: dict[str, Array] = field(default_factory=dict[str, Array])
+    """What a layer remembers from step to step without learning it by its gradient, as a running mean."""
+    next_untrained: dict[str, Value] = field(default_factory=dict[str, "Value"])
+    """What each of them is after this pass."""
+    penalties: dict[str, Callable[[Value], Value]] = field(default_factory=dict[str, "Callable[[Value], Value]"])
+    """By the path of a parameter: what its size adds to the loss."""
+    constraints: dict[str, Callable[[Any, Array], Array]] = field(
+        default_factory=dict[str, "Callable[[Any, Array], Array]"]
+    )
+    """By the path of a parameter: what is made of it, in a namespace, after each update."""
+    masks: dict[int, Value] = field(default_factory=dict[int, "Value"])
+    """For a row that holds sequences (n, t, …): which steps count, (n, t) of 1 and 0, where not all do."""
     rows: list[Row] = field(default_factory=list[Row])
     layers: list[tuple[object, str]] = field(default_factory=list[tuple[object, str]])
     """The layers being called, outermost first, each with its path."""
@@ -69,9 +81,11 @@ class Tape:
         return self.layers[-1][1] if self.layers else ""
 
     def parameter(self, path: str) -> Value:
-        """The parameter at `path`, the same Value each time, so that shared weights share a gradient."""
+        """The parameter, or untrained number, at `path`: the same Value each time, so that shared weights share a
+        gradient."""
         if path not in self._given:
-            self._given[path] = self.given(path, self.parameters[path])
+            known = self.parameters if path in self.parameters else self.untrained
+            self._given[path] = self.given(path, known[path])
         return self._given[path]
 
     def given(self, name: str, array: Array) -> Value:

@@ -25,6 +25,16 @@ def relu(xp: Any, x: Array) -> Array:
     return xp.maximum(x, 0)
 
 
+@relu.corner
+def _(xp: Any, x: Array):
+    return xp.sign(x)
+
+
+@relu.hold
+def _(xp: Any, side: Array, x: Array):
+    return xp.where(side > 0, x, 0.0)
+
+
 @relu.backward
 def _(dy: Any, y: Any, x: Any):
     return dy * greater(x, 0.0)
@@ -36,6 +46,16 @@ def leaky_relu(xp: Any, x: Array, *, negative_slope: float = 0.2) -> Array:
     return xp.where(x > 0, x, negative_slope * x)
 
 
+@leaky_relu.corner
+def _(xp: Any, x: Array, *, negative_slope: float = 0.2):
+    return xp.sign(x)
+
+
+@leaky_relu.hold
+def _(xp: Any, side: Array, x: Array, *, negative_slope: float = 0.2):
+    return xp.where(side > 0, x, negative_slope * x)
+
+
 @leaky_relu.backward
 def _(dy: Any, y: Any, x: Any, *, negative_slope: float = 0.2):
     return where(greater(x, 0.0), dy, negative_slope * dy)
@@ -45,6 +65,16 @@ def _(dy: Any, y: Any, x: Any, *, negative_slope: float = 0.2):
 def elu(xp: Any, x: Array, *, alpha: float = 1.0) -> Array:
     """x where it is positive, else alpha · (eˣ - 1). At 0 the gradient is alpha."""
     return xp.where(x > 0, x, alpha * xp.expm1(xp.minimum(x, 0)))
+
+
+@elu.corner
+def _(xp: Any, x: Array, *, alpha: float = 1.0):
+    return xp.sign(x)
+
+
+@elu.hold
+def _(xp: Any, side: Array, x: Array, *, alpha: float = 1.0):
+    return xp.where(side > 0, x, alpha * xp.expm1(xp.where(side > 0, 0.0, x)))
 
 
 @elu.backward
@@ -59,6 +89,16 @@ def _(dy: Any, y: Any, x: Any, *, alpha: float = 1.0):
 def selu(xp: Any, x: Array) -> Array:
     """An elu scaled so that layers keep mean 0 and variance 1. At 0 the gradient is the left one."""
     return SELU_SCALE * xp.where(x > 0, x, SELU_ALPHA * xp.expm1(xp.minimum(x, 0)))
+
+
+@selu.corner
+def _(xp: Any, x: Array):
+    return xp.sign(x)
+
+
+@selu.hold
+def _(xp: Any, side: Array, x: Array):
+    return SELU_SCALE * xp.where(side > 0, x, SELU_ALPHA * xp.expm1(xp.where(side > 0, 0.0, x)))
 
 
 @selu.backward

@@ -124,6 +124,16 @@ def absolute(xp: Any, x: Array) -> Array:
     return xp.abs(x)
 
 
+@absolute.corner
+def _(xp: Any, x: Array):
+    return xp.sign(x)
+
+
+@absolute.hold
+def _(xp: Any, side: Array, x: Array):
+    return side * x
+
+
 @absolute.backward
 def _(dy: Any, y: Any, x: Any):
     return dy * sign(x)
@@ -135,10 +145,30 @@ def sign(xp: Any, x: Array) -> Array:
     return xp.sign(x)
 
 
+@sign.corner
+def _(xp: Any, x: Array):
+    return xp.sign(x)
+
+
+@sign.hold
+def _(xp: Any, side: Array, x: Array):
+    return side
+
+
 @op()
 def greater(xp: Any, x: Array, y: Array) -> Array:
     """1 where x > y, else 0. Its gradient is 0."""
     return (x > y) * xp.ones_like(x + y)
+
+
+@greater.corner
+def _(xp: Any, x: Array, y: Array):
+    return xp.sign(x - y)
+
+
+@greater.hold
+def _(xp: Any, side: Array, x: Array, y: Array):
+    return xp.where(side > 0, 1.0, 0.0)
 
 
 @op()
@@ -147,16 +177,46 @@ def greater_equal(xp: Any, x: Array, y: Array) -> Array:
     return (x >= y) * xp.ones_like(x + y)
 
 
+@greater_equal.corner
+def _(xp: Any, x: Array, y: Array):
+    return xp.sign(x - y)
+
+
+@greater_equal.hold
+def _(xp: Any, side: Array, x: Array, y: Array):
+    return xp.where(side >= 0, 1.0, 0.0)
+
+
 @op()
 def equal(xp: Any, x: Array, y: Array) -> Array:
     """1 where x = y, else 0. Its gradient is 0."""
     return (x == y) * xp.ones_like(x + y)
 
 
+@equal.corner
+def _(xp: Any, x: Array, y: Array):
+    return xp.sign(x - y)
+
+
+@equal.hold
+def _(xp: Any, side: Array, x: Array, y: Array):
+    return xp.where(side == 0, 1.0, 0.0)
+
+
 @op()
 def maximum(xp: Any, x: Array, y: Array) -> Array:
     """The larger of x and y. Where they are equal, x takes the gradient."""
     return xp.maximum(x, y)
+
+
+@maximum.corner
+def _(xp: Any, x: Array, y: Array):
+    return xp.sign(x - y)
+
+
+@maximum.hold
+def _(xp: Any, side: Array, x: Array, y: Array):
+    return xp.where(side >= 0, x, y)
 
 
 @maximum.backward
@@ -171,6 +231,16 @@ def minimum(xp: Any, x: Array, y: Array) -> Array:
     return xp.minimum(x, y)
 
 
+@minimum.corner
+def _(xp: Any, x: Array, y: Array):
+    return xp.sign(y - x)
+
+
+@minimum.hold
+def _(xp: Any, side: Array, x: Array, y: Array):
+    return xp.where(side >= 0, x, y)
+
+
 @minimum.backward
 def _(dz: Any, z: Any, x: Any, y: Any):
     first = greater_equal(y, x)
@@ -183,6 +253,16 @@ def clip(xp: Any, x: Array, *, low: float, high: float) -> Array:
     return xp.clip(x, low, high)
 
 
+@clip.corner
+def _(xp: Any, x: Array, *, low: float, high: float):
+    return xp.sign(x - low) + xp.sign(x - high)
+
+
+@clip.hold
+def _(xp: Any, side: Array, x: Array, *, low: float, high: float):
+    return xp.where(side < -1, low, xp.where(side > 1, high, x))
+
+
 @clip.backward
 def _(dy: Any, y: Any, x: Any, *, low: float, high: float):
     return dy * greater_equal(x, low) * greater_equal(high, x)
@@ -192,6 +272,16 @@ def _(dy: Any, y: Any, x: Any, *, low: float, high: float):
 def where(xp: Any, condition: Array, x: Array, y: Array) -> Array:
     """x where the condition is not 0, else y. The condition has no gradient."""
     return xp.where(condition != 0, x, y)
+
+
+@where.corner
+def _(xp: Any, condition: Array, x: Array, y: Array):
+    return xp.broadcast_arrays(condition != 0, x, y)[0]
+
+
+@where.hold
+def _(xp: Any, side: Array, condition: Array, x: Array, y: Array):
+    return xp.where(side, x, y)
 
 
 @where.backward

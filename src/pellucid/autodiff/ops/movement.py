@@ -15,20 +15,37 @@ def reshape(xp: Any, x: Array, *, shape: tuple[int, ...]) -> Array:
     return xp.reshape(x, shape)
 
 
+@reshape.lift
+def _(xp: Any, to: tuple[int, ...], x: Array, *, shape: tuple[int, ...]):
+    return xp.reshape(x, (x.shape[0], *to))
+
+
 @reshape.backward
 def _(dy: Any, y: Any, x: Any, *, shape: tuple[int, ...]):
     return reshape(dy, shape=x.shape)
 
 
-@op("... a b -> ... b a")
-def swap_last(xp: Any, x: Array) -> Array:
+@op("move")
+def transpose(xp: Any, x: Array, *, axes: tuple[int, ...]) -> Array:
+    """The axes in another order: axis i of the result is axis axes[i] of x."""
+    return xp.permute_dims(x, tuple(axis % len(x.shape) for axis in axes))
+
+
+@transpose.lift
+def _(xp: Any, to: tuple[int, ...], x: Array, *, axes: tuple[int, ...]):
+    return xp.permute_dims(x, (0, *(axis % len(to) + 1 for axis in axes)))
+
+
+@transpose.backward
+def _(dy: Any, y: Any, x: Any, *, axes: tuple[int, ...]):
+    order = [axis % x.ndim for axis in axes]
+    return transpose(dy, axes=tuple(order.index(i) for i in range(x.ndim)))
+
+
+def swap_last(x: Any) -> Any:
     """Swaps the last two axes: the transpose of each matrix."""
-    return xp.swapaxes(x, -1, -2)
-
-
-@swap_last.backward
-def _(dy: Any, y: Any, x: Any):
-    return swap_last(dy)
+    count = len(x.shape)
+    return transpose(x, axes=(*range(count - 2), count - 1, count - 2))
 
 
 @op("move")
@@ -37,56 +54,84 @@ def broadcast_to(xp: Any, x: Array, *, shape: tuple[int, ...]) -> Array:
     return xp.broadcast_to(x, shape)
 
 
+@broadcast_to.lift
+def _(xp: Any, to: tuple[int, ...], x: Array, *, shape: tuple[int, ...]):
+    between = (1,) * (len(to) + 1 - len(x.shape))
+    return xp.broadcast_to(xp.reshape(x, (x.shape[0], *between, *x.shape[1:])), (x.shape[0], *to))
+
+
 @broadcast_to.backward
 def _(dy: Any, y: Any, x: Any, *, shape: tuple[int, ...]):
     return OPS["sum_to"](dy, shape=x.shape)
 
 
 @op("move")
-def concatenate(xp: Any, *parts: Array) -> Array:
-    """Joins arrays along their last axis."""
-    return xp.concatenate(parts, axis=-1)
+def concatenate(xp: Any, *parts: Array, axis: int = -1) -> Array:
+    """Joins arrays along an axis, the last if none is named."""
+    return xp.concatenate(parts, axis=axis)
+
+
+@concatenate.lift
+def _(xp: Any, to: tuple[int, ...], *parts: Array, axis: int = -1):
+    return xp.concatenate(parts, axis=axis % len(to) + 1)
 
 
 @concatenate.backward
-def _(dy: Any, y: Any, *parts: Any):
+def _(dy: Any, y: Any, *parts: Any, axis: int = -1):
     gradients: list[Any] = []
     start = 0
     for part in parts:
-        stop = start + part.shape[-1]
-        gradients.append(columns(dy, start=start, stop=stop))
+        stop = start + part.shape[axis]
+        gradients.append(columns(dy, start=start, stop=stop, axis=axis))
         start = stop
     return tuple(gradients)
 
 
 @op("move")
-def columns(xp: Any, x: Array, *, start: int, stop: int) -> Array:
-    """The numbers from start up to, not including, stop of the last axis."""
-    return x[..., start:stop]
+def columns(xp: Any, x: Array, *, start: int, stop: int, axis: int = -1) -> Array:
+    """The numbers from start up to, not including, stop along an axis, the last if none is named."""
+    return x[(slice(None),) * (axis % len(x.shape)) + (slice(start, stop),)]
+
+
+@columns.lift
+def _(xp: Any, to: tuple[int, ...], x: Array, *, start: int, stop: int, axis: int = -1):
+    return x[(slice(None),) * (axis % len(to) + 1) + (slice(start, stop),)]
 
 
 @columns.backward
-def _(dy: Any, y: Any, x: Any, *, start: int, stop: int):
-    return pad_columns(dy, before=start, after=x.shape[-1] - stop)
+def _(dy: Any, y: Any, x: Any, *, start: int, stop: int, axis: int = -1):
+    return pad_columns(dy, before=start, after=x.shape[axis] - stop, axis=axis)
 
 
 @op("move")
-def pad_columns(xp: Any, x: Array, *, before: int, after: int) -> Array:
-    """Zeros before and after along the last axis."""
-    shape = tuple(x.shape[:-1])
-    left, right = (xp.zeros((*shape, n), dtype=x.dtype) for n in (before, after))
-    return xp.concatenate((left, x, right), axis=-1)
+def pad_columns(xp: Any, x: Array, *, before: int, after: int, axis: int = -1) -> Array:
+    """Zeros before and after along an axis, the last if none is named."""
+    place = axis % len(x.shape)
+    left, right = (xp.zeros((*x.shape[:place], n, *x.shape[place + 1 :]), dtype=x.dtype) for n in (before, after))
+    return xp.concatenate((left, x, right), axis=place)
+
+
+@pad_columns.lift
+def _(xp: Any, to: tuple[int, ...], x: Array, *, before: int, after: int, axis: int = -1):
+    return pad_columns.forward(xp, x, before=before, after=after, axis=axis % len(to) + 1)
 
 
 @pad_columns.backward
-def _(dy: Any, y: Any, x: Any, *, before: int, after: int):
-    return columns(dy, start=before, stop=before + x.shape[-1])
+def _(dy: Any, y: Any, x: Any, *, before: int, after: int, axis: int = -1):
+    return columns(dy, start=before, stop=before + x.shape[axis], axis=axis)
 
 
 @op("move")
 def take_rows(xp: Any, table: Array, indices: Array) -> Array:
     """Row `index` of a table for each index: an embedding. An index out of range is its nearest row."""
     return xp.take(table, xp.clip(indices, 0, table.shape[0] - 1), axis=0)
+
+
+@take_rows.lift
+def _(xp: Any, to: tuple[int, ...], table: Array, indices: Array):
+    count = table.shape[1]
+    place = xp.clip(indices, 0, count - 1) + _offsets(xp, indices, count)
+    return xp.take(xp.reshape(table, (-1, *table.shape[2:])), place, axis=0)
 
 
 @take_rows.backward
@@ -98,6 +143,17 @@ def _(dy: Any, y: Any, table: Any, indices: Any):
 def put_rows(xp: Any, rows: Array, indices: Array, *, count: int) -> Array:
     """Adds each row to the place its index names; a table of `count` rows."""
     return scatter_add(xp, rows, xp.clip(indices, 0, count - 1), count)
+
+
+@put_rows.lift
+def _(xp: Any, to: tuple[int, ...], rows: Array, indices: Array, *, count: int):
+    place = xp.clip(indices, 0, count - 1) + _offsets(xp, indices, count)
+    return xp.reshape(scatter_add(xp, rows, place, rows.shape[0] * count), (rows.shape[0], *to))
+
+
+def _offsets(xp: Any, indices: Array, count: int) -> Array:
+    """Where the table of each variant starts when all of them stand one below the other."""
+    return xp.reshape(xp.arange(indices.shape[0]) * count, (-1, *(1,) * (len(indices.shape) - 1)))
 
 
 @put_rows.backward
@@ -143,3 +199,13 @@ def _(dy: Any, y: Any, x: Any, keep: Any, *, rate: float):
 def as_index(xp: Any, x: Array) -> Array:
     """x as a whole number, to be used as an index. It has no gradient."""
     return xp.astype(x, xp.int32)
+
+
+@as_index.corner
+def _(xp: Any, x: Array):
+    return xp.astype(x, xp.int32)
+
+
+@as_index.hold
+def _(xp: Any, side: Array, x: Array):
+    return side

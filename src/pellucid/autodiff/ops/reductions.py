@@ -50,6 +50,17 @@ def amax(xp: Any, x: Array, *, axis: Axes = None, keepdims: bool = False) -> Arr
     return xp.max(x, axis=axis, keepdims=keepdims)
 
 
+@amax.corner
+def _(xp: Any, x: Array, *, axis: Axes = None, keepdims: bool = False):
+    return x == xp.max(x, axis=axis, keepdims=True)
+
+
+@amax.hold
+def _(xp: Any, side: Array, x: Array, *, axis: Axes = None, keepdims: bool = False):
+    chosen = xp.sum(xp.where(side, x, 0.0), axis=axis, keepdims=keepdims)
+    return chosen / xp.sum(side, axis=axis, keepdims=keepdims)
+
+
 @amax.backward
 def _(dy: Any, y: Any, x: Any, *, axis: Axes = None, keepdims: bool = False):
     shape = kept(x.shape, axis)
@@ -63,6 +74,14 @@ def sum_to(xp: Any, x: Array, *, shape: tuple[int, ...]) -> Array:
     extra = len(x.shape) - len(shape)
     axes = tuple(range(extra)) + tuple(i + extra for i, n in enumerate(shape) if n == 1 and x.shape[i + extra] != 1)
     return xp.reshape(xp.sum(x, axis=axes), shape) if axes else x
+
+
+@sum_to.lift
+def _(xp: Any, to: tuple[int, ...], x: Array, *, shape: tuple[int, ...]):
+    extra = len(x.shape) - 1 - len(to)
+    repeated = (i for i, n in enumerate(to) if n == 1 and x.shape[i + extra + 1] != 1)
+    axes = (*range(1, extra + 1), *(i + extra + 1 for i in repeated))
+    return xp.reshape(xp.sum(x, axis=axes), (x.shape[0], *to))
 
 
 @sum_to.backward

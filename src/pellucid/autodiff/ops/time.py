@@ -1,0 +1,75 @@
+"""Steps of a sequence: (n, t, …) is n sequences of t steps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pellucid.autodiff.op import op
+from pellucid.autodiff.tape import Array
+
+
+@op("move")
+def at_time(xp: Any, x: Array, *, step: int) -> Array:
+    """One step of each sequence: (n, t, …) to (n, …). A negative step counts from the end."""
+    return x[:, step]
+
+
+@at_time.backward
+def _(dy: Any, y: Any, x: Any, *, step: int):
+    return put_time(dy, step=step % x.shape[1], count=x.shape[1])
+
+
+@at_time.lift
+def _(xp: Any, shape: tuple[int, ...], x: Array, *, step: int):
+    return x[:, :, step]
+
+
+@op("move")
+def put_time(xp: Any, x: Array, *, step: int, count: int) -> Array:
+    """Sequences of `count` steps that are 0 but at one: (n, …) to (n, count, …)."""
+    before, after = (xp.zeros((x.shape[0], n, *x.shape[1:]), dtype=x.dtype) for n in (step, count - step - 1))
+    return xp.concatenate((before, xp.expand_dims(x, axis=1), after), axis=1)
+
+
+@put_time.backward
+def _(dy: Any, y: Any, x: Any, *, step: int, count: int):
+    return at_time(dy, step=step)
+
+
+@put_time.lift
+def _(xp: Any, shape: tuple[int, ...], x: Array, *, step: int, count: int):
+    variants, rows, *rest = x.shape
+    before, after = (xp.zeros((variants, rows, n, *rest), dtype=x.dtype) for n in (step, count - step - 1))
+    return xp.concatenate((before, xp.expand_dims(x, axis=2), after), axis=2)
+
+
+@op("move")
+def stack_time(xp: Any, *steps: Array) -> Array:
+    """Steps one after the other: t arrays (n, …) to (n, t, …)."""
+    return xp.stack(steps, axis=1)
+
+
+@stack_time.backward
+def _(dy: Any, y: Any, *steps: Any):
+    return tuple(at_time(dy, step=i) for i in range(len(steps)))
+
+
+@stack_time.lift
+def _(xp: Any, shape: tuple[int, ...], *steps: Array):
+    return xp.stack(steps, axis=2)
+
+
+@op("move")
+def reverse_time(xp: Any, x: Array) -> Array:
+    """The steps of each sequence in the opposite order."""
+    return xp.flip(x, axis=1)
+
+
+@reverse_time.backward
+def _(dy: Any, y: Any, x: Any):
+    return reverse_time(dy)
+
+
+@reverse_time.lift
+def _(xp: Any, shape: tuple[int, ...], x: Array):
+    return xp.flip(x, axis=2)
