@@ -26,3 +26,13 @@ def factor(value: Any, digits: int = 6) -> str:
     """
     text = number(value, digits)
     return f"({text})" if text.startswith("-") else text
+
+
+def strict(value: Any) -> Any:
+    """A number as JSON can hold it: in full, and as a word where it is not finite.
+
+    >>> strict(0.5), strict(float("nan")), strict(float("-inf"))
+    (0.5, 'nan', '-inf')
+    """
+    value = float(value)
+    return value if math.isfinite(value) else str(value)

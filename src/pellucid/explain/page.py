@@ -1,57 +1,34 @@
-"""A page: a few kinds of block, each rendered for the terminal and for JSON."""
+"""A page: blocks from top to bottom, as text, as HTML and as JSON."""
 
 from __future__ import annotations
 
+import json
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from html import escape
+from pathlib import Path
+from typing import Any, TextIO
 
-from pellucid.explain.number import number
-
-
-@dataclass(frozen=True)
-class Heading:
-    text: str
-
-    def to_text(self) -> str:
-        return f"\n{self.text}\n{'─' * len(self.text)}"
-
-    def to_json(self) -> dict[str, Any]:
-        return {"heading": self.text}
-
-
-@dataclass(frozen=True)
-class Words:
-    text: str
-
-    def to_text(self) -> str:
-        return self.text
-
-    def to_json(self) -> dict[str, Any]:
-        return {"text": self.text}
-
-
-@dataclass(frozen=True)
-class Formula:
-    """name = formula = value; the value is the one recorded, not one worked out again."""
-
-    name: str
-    formula: str
-    value: float
-
-    def to_text(self) -> str:
-        value = number(self.value)
-        return f"  {self.name} = {value}" if self.formula == value else f"  {self.name} = {self.formula} = {value}"
-
-    def to_json(self) -> dict[str, Any]:
-        return {"name": self.name, "formula": self.formula, "value": self.value}
-
-
-Block = Heading | Words | Formula
+from pellucid.errors import UsageError
+from pellucid.explain.block import Block, Cell, Formula, Heading, Link, Table, Words
+from pellucid.explain.curve import Curve, Points
+from pellucid.explain.distribution import Distribution
+from pellucid.explain.sheet import DOCUMENT, FRAGMENT
 
 
 @dataclass
 class Page:
-    """Blocks from top to bottom."""
+    """Blocks from top to bottom. In a notebook it shows itself.
+
+    >>> page = Page()
+    >>> page.heading("Sum")
+    >>> page.formula("y", "2 × 3", 6)
+    >>> print(page)
+    Sum
+    ───
+      y = 2 × 3 = 6
+    """
 
     blocks: list[Block] = field(default_factory=list[Block])
 
@@ -64,8 +41,58 @@ class Page:
     def formula(self, name: str, formula: str, value: Any) -> None:
         self.blocks.append(Formula(name, formula, float(value)))
 
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+        self.blocks.append(Table(columns, rows))
+
+    def distribution(self, array: Any, name: str) -> None:
+        self.blocks.append(Distribution.of(array, name))
+
+    def curve(self, series: Mapping[str, Points], title: str = "", **labels: Any) -> None:
+        self.blocks.append(Curve(series, title, **labels))
+
+    def link(self, text: str, command: str = "", heading: str = "") -> None:
+        self.blocks.append(Link(text, command, heading))
+
     def to_text(self) -> str:
         return "\n".join(block.to_text() for block in self.blocks).lstrip("\n")
 
     def to_json(self) -> list[dict[str, Any]]:
         return [block.to_json() for block in self.blocks]
+
+    def to_html(self) -> str:
+        """A piece of HTML with its own style, to stand inside another page."""
+        blocks = "\n".join(block.to_html() for block in self.blocks)
+        return f'<div class="pellucid">\n<style>{FRAGMENT}</style>\n{blocks}\n</div>'
+
+    def document(self, title: str | None = None) -> str:
+        """A whole HTML page in one text; it asks nothing of the network. The title is its first heading's."""
+        first = next((block.text for block in self.blocks if isinstance(block, Heading)), "pellucid")
+        return (
+            f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+            f"<title>{escape(title or first)}</title>\n<style>{DOCUMENT}</style>\n</head>\n<body>\n"
+            f"{f'<h1>{escape(title)}</h1>' if title else ''}\n{self.to_html()}\n</body>\n</html>\n"
+        )
+
+    def show(self, file: TextIO | None = None) -> None:
+        """Prints the page."""
+        print(self.to_text(), file=file or sys.stdout)
+
+    def save(self, path: str | Path) -> Path:
+        """Writes the page as its file's name asks: .html, .json or .txt. UsageError for another name."""
+        path = Path(path)
+        made = {
+            ".html": self.document,
+            ".json": lambda: json.dumps(self.to_json(), ensure_ascii=False, allow_nan=False, indent=1) + "\n",
+            ".txt": lambda: self.to_text() + "\n",
+        }
+        if path.suffix not in made:
+            raise UsageError(f"{path}: a page is saved as .html, .json or .txt, by the end of the file's name")
+        path.write_text(made[path.suffix](), encoding="utf-8")
+        return path
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
+    def __str__(self) -> str:
+        return self.to_text()

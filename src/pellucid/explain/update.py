@@ -1,6 +1,7 @@
 """An optimizer's update of one weight, line by line, read back from the rule that ran.
 
-The rule is a straight sequence of assignments; each becomes `name = formula = numbers = value`.
+The rule is a straight sequence of assignments; each becomes `name = numbers = value`. It is run on the whole arrays,
+and printed at the place of the one weight: so a length, or a matrix made orthogonal, is the one that was used.
 """
 
 from __future__ import annotations
@@ -14,26 +15,31 @@ from typing import Any
 import numpy
 
 from pellucid.explain.number import factor, number
+from pellucid.explain.text import Index
 
 SIGNS: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "×", ast.Div: "/", ast.Pow: "^"}
 TIGHT: dict[type[ast.operator], int] = {ast.Add: 1, ast.Sub: 1, ast.Mult: 2, ast.Div: 2}
 
 
-def update_lines(optimizer: Any, known: Mapping[str, Any]) -> list[str]:
-    """Each line of `optimizer.rule` with its numbers; `known` holds g, w, rate, t and the slots."""
-    source = textwrap.dedent(inspect.getsource(type(optimizer).rule))
-    function = ast.parse(source).body[0]
-    assert isinstance(function, ast.FunctionDef)
-    reader = _Reader(optimizer, dict(known))
-    reader.run(function.body)
+def update_lines(optimizer: Any, known: Mapping[str, Any], index: Index = ()) -> list[str]:
+    """Each line of `optimizer.rule` with its numbers, and of `averaged` where it keeps averages.
+
+    `known` holds g, w and the slots, as whole arrays or as the numbers of one weight, and rate and t. `index` says
+    which number of the arrays is printed.
+    """
+    reader = _Reader(optimizer, dict(known), index)
+    for rule in (optimizer.rule, *([optimizer.averaged] if optimizer.use_ema else [])):
+        function = ast.parse(textwrap.dedent(inspect.getsource(rule))).body[0]
+        assert isinstance(function, ast.FunctionDef)
+        reader.run(function.body)
     return reader.lines
 
 
 class _Reader:
     """Goes through the statements of a rule, keeping each name's value."""
 
-    def __init__(self, optimizer: Any, known: dict[str, Any]) -> None:
-        self.optimizer, self.known, self.lines = optimizer, known, list[str]()
+    def __init__(self, optimizer: Any, known: dict[str, Any], index: Index) -> None:
+        self.optimizer, self.known, self.index, self.lines = optimizer, known, index, list[str]()
 
     def run(self, body: list[ast.stmt]) -> None:
         for statement in body:
@@ -42,8 +48,12 @@ class _Reader:
             elif isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
                 name, numbers = statement.targets[0].id, self.text(statement.value)
                 value = self.known[name] = self.value(statement.value)
-                result = number(value)
+                result = number(self.here(value))
                 self.lines.append(f"{name} = {numbers}" + ("" if numbers == result else f" = {result}"))
+
+    def here(self, value: Any) -> Any:
+        """The number of the one weight; what is one number already is everyone's."""
+        return value[self.index] if numpy.ndim(value) else value
 
     def value(self, node: ast.expr) -> Any:
         match node:
@@ -70,6 +80,8 @@ class _Reader:
                         return left / right
                     case _:
                         return left**right
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="self"), attr=name)):
+                return getattr(self.optimizer, name)(numpy, *(self.value(a) for a in node.args[1:]))
             case ast.Call(func=ast.Attribute(attr=name)):
                 return getattr(numpy, name)(*(self.value(a) for a in node.args))
             case _:
@@ -89,7 +101,11 @@ class _Reader:
                 space = "" if sign == "^" else " "
                 whole = f"{self.text(node.left, tight)}{space}{sign}{space}{self.text(node.right, after)}"
                 return f"({whole})" if tight < around else whole
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="self"), attr=name)):
+                whole = (ast.unparse(a) if numpy.ndim(self.value(a)) else self.text(a) for a in node.args[1:])
+                return f"{name}({', '.join(whole)})"
             case ast.Call(func=ast.Attribute(attr=name)):
                 return f"{name}({', '.join(self.text(a) for a in node.args)})"
             case _:
-                return factor(self.value(node)) if around else number(self.value(node))
+                value = self.here(self.value(node))
+                return factor(value) if around else number(value)

@@ -1,0 +1,147 @@
+"""One row of the batch through a step: its numbers, each layer's units, the loss, and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy
+
+from pellucid.autodiff import Row
+from pellucid.errors import UsageError
+from pellucid.explain.material import Material
+from pellucid.explain.number import factor, number
+from pellucid.explain.page import Page
+from pellucid.explain.places import origin
+from pellucid.explain.text import Index
+from pellucid.explain.update import update_lines
+
+MANY = 64
+"""Numbers of a row listed at most."""
+
+
+def whole(step: Material, place: int) -> Page:
+    """Everything about the row at `place` of the batch, and every weight."""
+    page = opening(step, place)
+    _forward(step, page, place)
+    page.heading("Back-propagation: how the loss moves with each unit of this row (∂L/∂ …)")
+    for row in reversed(step.forward):
+        if row.output.ndim < 2 or (step.inlined(row) and row.path):
+            continue
+        for index in _places(step, row, place):
+            _slope(step, page, row, index)
+    page.heading("Each weight: its gradient over the whole batch, and its update")
+    for path, array in step.parameters.items():
+        for index in numpy.ndindex(array.shape):
+            weight_lines(step, page, path, index, place)
+    return page
+
+
+def unit_page(step: Material, path: str, unit: int, place: int) -> Page:
+    """One unit of a layer: how it came about, and how the loss moves with it."""
+    page = opening(step, place)
+    rows = [row for row in step.forward if row.path == path and row.output.ndim > 1]
+    if not rows:
+        raise UsageError(f"there is no layer {path!r}; the layers are {', '.join(step.layers)}")
+    shape = rows[-1].output.shape
+    if len(shape) > 2:
+        raise UsageError(
+            f"{path} gives numbers of shape {shape}; name one of them: {path}[{', '.join('0' * len(shape))}]"
+        )
+    if not 0 <= unit < shape[-1]:
+        raise UsageError(f"{path} has {shape[-1]} units, 0 to {shape[-1] - 1}; unit {unit} is none of them")
+    page.heading(f"{path}[{unit}]")
+    rows = [row for row in rows if not step.inlined(row) and row.output.ndim == 2 and unit < row.output.shape[-1]]
+    for row in rows:
+        _unit(step, page, row, (place, unit))
+    for row in reversed(rows):
+        _slope(step, page, row, (place, unit))
+    return page
+
+
+def opening(step: Material, place: int) -> Page:
+    """The row: where it stands, its numbers, its target."""
+    if not 0 <= place < len(step.rows):
+        last = len(step.rows) - 1
+        raise UsageError(f"row {place} is not there: the batch of step {step.step} has rows 0 to {last}")
+    page = Page()
+    page.heading(
+        f"Step {step.step}, row {place} of the {len(step.rows)} in the batch: row {step.rows[place]} of the table"
+    )
+    if "x" in step.given:
+        x = step.given["x"].output[place]
+        for i, value in enumerate(x.reshape(-1)[:MANY]):
+            name = step.features[i] if i < len(step.features) else f"x[{i}]"
+            page.formula(name, number(value), value)
+        if x.size > MANY:
+            page.words(f"  … {x.size} numbers in all")
+    if "y" in step.given:
+        page.words(f"  target = {target(step, place)}")
+    return page
+
+
+def target(step: Material, place: int) -> str:
+    """The target of a row: its number or numbers, and the name of its class."""
+    y = step.given["y"].output[place].reshape(-1)
+    label = f" ({step.classes[int(y[0])]})" if step.classes and y.size == 1 else ""
+    return ", ".join(number(v) for v in y[:MANY]) + (", …" if y.size > MANY else "") + label
+
+
+def weight_lines(step: Material, page: Page, path: str, index: Index, place: int) -> None:
+    """The gradient of one weight, and what the optimizer made of it."""
+    g = step.gradients[path][index]
+    slope = step.slopes.get(step.given[path].index) if path in step.given else None
+    name = f"{path}[{','.join(map(str, index))}]"
+    # Where the gradient only changed its shape last, the formula is that of what it was before.
+    page.formula(f"∂L/∂ {name}", step.text(*origin(slope, index)).text if slope is not None else "0", g)
+    if slope is not None and slope.op is not None and slope.op.name == "matmul" and len(step.rows) > 1:
+        x, dz = slope.inputs
+        if (x.ndim, dz.ndim, x.shape[-1]) == (2, 2, len(step.rows)):
+            a, b = float(x.array[index[0], place]), float(dz.array[place, index[1]])
+            page.words(f"      of which this row: {factor(a)} × {factor(b)} = {number(a * b)}")
+    limited = float(step.clipped[path][index])
+    if limited != float(g):
+        page.words(f"      g = {number(limited)} after clipping the gradients")
+    w = float(step.parameters[path][index])
+    for line in update_lines(*step.moved_by(path), index):
+        page.words(f"      {line}")
+    change = float(step.after[path][index]) - w
+    held = f" held by {step.tape.constraints[path]}" if path in step.tape.constraints else ""
+    page.words(f"      {name}: {number(w)} + change{held} = {number(step.after[path][index])}  (by {number(change)})")
+
+
+def _forward(step: Material, page: Page, place: int) -> None:
+    path = None
+    for row in step.shown:
+        if row.path != path:
+            path = row.path
+            page.heading(f"Forward: {step.place(row)}")
+        if row.output.ndim == 0:
+            name = "loss (mean over the batch)" if row.index == step.loss.row.index else step.name(row)
+            page.formula(name, step.text(row, ()).text, row.output)
+            continue
+        for index in _places(step, row, place):
+            _unit(step, page, row, index)
+
+
+def _places(step: Material, row: Row, place: int) -> Iterator[Index]:
+    """The places of a row of the tape that belong to one row of the batch; all, where it is of no one row."""
+    shape = row.output.shape
+    if shape[0] != len(step.rows):
+        return numpy.ndindex(shape)
+    return ((place, *unit) for unit in numpy.ndindex(shape[1:]))
+
+
+def _unit(step: Material, page: Page, row: Row, index: Index) -> None:
+    page.formula(_called(step, row, index), step.text(row, index).text, row.output[index])
+
+
+def _slope(step: Material, page: Page, row: Row, index: Index) -> None:
+    slope = step.slopes.get(row.index)
+    if slope is not None:
+        page.formula(f"∂L/∂ {_called(step, row, index)}", step.text(slope, index).text, slope.output[index])
+
+
+def _called(step: Material, row: Row, index: Index) -> str:
+    """A number without its row of the batch, which the page is about."""
+    unit = ",".join(str(i) for i in (index[1:] if row.output.shape[0] == len(step.rows) else index))
+    return f"{step.name(row)}[{unit}]" if unit else step.name(row)
