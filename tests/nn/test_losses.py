@@ -25,6 +25,7 @@ LABEL = ONE_HOT.argmax(axis=1)
 BIT = (draw.random((N, K)) < 0.5) * 1.0
 PROBABILITY = 1 / (1 + np.exp(-GUESS))
 SUM_1 = np.exp(GUESS) / np.exp(GUESS).sum(axis=1, keepdims=True)
+COUNT, RATES = draw.integers(0, 5, (N, K)) * 1.0, draw.uniform(0.2, 4, (N, K))
 FLOOR = 1e-7
 
 
@@ -36,6 +37,38 @@ def keras_binary(y, p):
 def keras_categorical(y, p):
     p = np.clip(p / p.sum(axis=-1, keepdims=True), FLOOR, 1 - FLOOR)
     return -(y * np.log(p)).sum(axis=-1)
+
+
+def keras_focal(y, p, alpha=0.25, gamma=2.0, balanced=False):
+    p = np.clip(p, FLOOR, 1 - FLOOR)
+    truth = y * p + (1 - y) * (1 - p)
+    weight = y * alpha + (1 - y) * (1 - alpha) if balanced else 1
+    return (weight * (1 - truth) ** gamma * -(y * np.log(p) + (1 - y) * np.log(1 - p))).mean(axis=-1)
+
+
+def keras_categorical_focal(y, p, alpha=0.25, gamma=2.0):
+    p = np.clip(p / p.sum(axis=-1, keepdims=True), FLOOR, 1 - FLOOR)
+    return (alpha * (1 - p) ** gamma * -y * np.log(p)).sum(axis=-1)
+
+
+def torch_focal(y, x, alpha=-1.0, gamma=2.0):
+    """As torchvision's sigmoid_focal_loss has it."""
+    p, entropy = x.sigmoid(), F.binary_cross_entropy_with_logits(x, y, reduction="none")
+    each = entropy * (1 - (p * y + (1 - p) * (1 - y))) ** gamma
+    return ((alpha * y + (1 - alpha) * (1 - y)) * each if alpha >= 0 else each).mean(dim=-1)
+
+
+def keras_cosine(y, p):
+    both = (v / np.sqrt(np.maximum((v**2).sum(-1, keepdims=True), 1e-12)) for v in (y, p))
+    return -np.prod(list(both), axis=0).sum(-1)
+
+
+def torch_categorical_focal(y, p):
+    return -(0.25 * (1 - p) ** 2 * y * p.log()).sum(-1)
+
+
+def torch_categorical_hinge(y, p):
+    return F.relu(((1 - y) * p).max(dim=-1).values - (y * p).sum(dim=-1) + 1)
 
 
 def per_row(f, **options):
@@ -78,6 +111,53 @@ TABLE = {
     "sparse from logits": (
         pl.SparseCategoricalCrossentropy(from_logits=True), LABEL, GUESS,
         lambda y, p: F.cross_entropy(p, y, reduction="none"), None,
+    ),
+    "log-cosh": (
+        pl.LogCosh(), REAL, GUESS, lambda y, p: (p - y).cosh().log().mean(-1),
+        lambda y, p: np.log(np.cosh(p - y)).mean(-1),
+    ),
+    "poisson": (
+        pl.Poisson(), COUNT, RATES, per_row(F.poisson_nll_loss, log_input=False, eps=FLOOR),
+        lambda y, p: (p - y * np.log(p + FLOOR)).mean(-1),
+    ),
+    "cosine": (pl.CosineSimilarity(), REAL, GUESS, lambda y, p: -F.cosine_similarity(p, y, dim=-1), keras_cosine),
+    "kl": (
+        pl.KLDivergence(), SOFT, SUM_1, lambda y, p: F.kl_div(p.log(), y, reduction="none").sum(-1),
+        lambda y, p: (y * np.log(y / p)).sum(-1),
+    ),
+    "binary focal": (
+        pl.BinaryFocalCrossentropy(), BIT, PROBABILITY, lambda y, p: torch_focal(y, p.logit()), keras_focal
+    ),
+    "binary focal, balanced": (
+        pl.BinaryFocalCrossentropy(True, 0.3, 1.5), SOFT, PROBABILITY, lambda y, p: torch_focal(y, p.logit(), 0.3, 1.5),
+        lambda y, p: keras_focal(y, p, 0.3, 1.5, balanced=True),
+    ),
+    "binary focal from logits": (
+        pl.BinaryFocalCrossentropy(from_logits=True), BIT, GUESS, torch_focal,
+        lambda y, x: keras_focal(y, 1 / (1 + np.exp(-x))),
+    ),
+    "binary focal, gamma 0": (
+        pl.BinaryFocalCrossentropy(gamma=0.0), BIT, PROBABILITY, per_row(F.binary_cross_entropy), keras_binary
+    ),
+    "categorical focal": (
+        pl.CategoricalFocalCrossentropy(), ONE_HOT, SUM_1,
+        lambda y, p: torch_categorical_focal(y, p / p.sum(-1, keepdim=True)), keras_categorical_focal,
+    ),
+    "categorical focal from logits": (
+        pl.CategoricalFocalCrossentropy(from_logits=True), SOFT, GUESS,
+        lambda y, x: torch_categorical_focal(y, x.softmax(-1)), None,
+    ),
+    "hinge": (
+        pl.Hinge(), BIT, GUESS, lambda y, p: F.relu(1 - (2 * y - 1) * p).mean(-1),
+        lambda y, p: np.maximum(1 - (2 * y - 1) * p, 0).mean(-1),
+    ),
+    "squared hinge": (
+        pl.SquaredHinge(), 2 * BIT - 1, GUESS, lambda y, p: F.relu(1 - y * p).square().mean(-1),
+        lambda y, p: (np.maximum(1 - y * p, 0) ** 2).mean(-1),
+    ),
+    "categorical hinge": (
+        pl.CategoricalHinge(), ONE_HOT, GUESS, torch_categorical_hinge,
+        lambda y, p: np.maximum(((1 - y) * p).max(-1) - (y * p).sum(-1) + 1, 0),
     ),
 }  # fmt: skip
 by_loss = pytest.mark.parametrize("name", TABLE)
@@ -227,7 +307,47 @@ def test_sparse_targets_of_any_shape_equal_their_one_hot_form(shape, classes, co
     np.testing.assert_allclose(a[1], b[1], rtol=1e-11, atol=1e-15)
 
 
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: pl.Poisson().measure([[-1.0]], [[1.0]]), "poisson: the targets go down to -1"),
+        (lambda: pl.Hinge().measure([[2.0]], [[1.0]]), "hinge: the targets are 2; each has to be -1 or 1"),
+        (lambda: pl.SquaredHinge().measure([[-1.0, 0.0]], [[1.0, 1.0]]), "the targets are -1, 0; each has to be"),
+        (lambda: pl.KLDivergence().measure([[1.5]], [[1.0]]), "kl_divergence: the targets go from 1.5 to 1.5"),
+        (lambda: pl.CategoricalHinge().measure([[-1.0, 1.0]], [[1.0, 1.0]]), "the targets go from -1 to 1"),
+        (lambda: pl.BinaryFocalCrossentropy().measure([[3.0]], [[0.5]]), "the targets go from 3 to 3"),
+        (lambda: pl.BinaryFocalCrossentropy(gamma=-1.0), r"BinaryFocalCrossentropy\(gamma=-1.0\)"),
+        (lambda: pl.CategoricalFocalCrossentropy(alpha=2.0), r"CategoricalFocalCrossentropy\(alpha=2.0\)"),
+    ],
+)
+def test_targets_and_settings_out_of_range(make, message):
+    with pytest.raises(UsageError, match=message):
+        make()
+
+
+@pytest.mark.parametrize("loss", [pl.CategoricalFocalCrossentropy(), pl.CategoricalHinge()])
+def test_class_numbers_for_one_hot_are_named(loss):
+    with pytest.raises(ShapeError, match="sparse_categorical_crossentropy"):
+        loss.measure([1, 2], np.full((2, 3), 0.3))
+
+
+def test_far_and_certain_predictions_stay_finite():
+    far = np.array([[-1e4, 1e4]])
+    for loss in (pl.LogCosh(), pl.BinaryFocalCrossentropy(from_logits=True), pl.BinaryFocalCrossentropy(gamma=0.5)):
+        for y in ([[0.0, 1.0]], [[1.0, 0.0]]):
+            x = far if getattr(loss, "from_logits", True) else far * 0 + [[0.0, 1.0]]
+            value, g = ours(loss, y, x)
+            assert np.isfinite(value) and np.isfinite(g).all()
+    value, g = ours(pl.CosineSimilarity(), np.ones((1, 2)), np.zeros((1, 2)))
+    assert value == 0 and np.isfinite(g).all()
+    for gamma in (0.0, 0.5, 2.0):
+        value, g = ours(pl.CategoricalFocalCrossentropy(gamma=gamma), [[0.0, 1.0]], [[0.0, 1.0]])
+        assert np.isfinite(value) and np.isfinite(g).all()
+
+
 def test_a_loss_by_its_keras_name():
+    assert losses.get("kld") == losses.get("kl_divergence") == pl.KLDivergence()
+    assert losses.get("categorical_focal_crossentropy") == pl.CategoricalFocalCrossentropy()
     assert losses.get("mse") == pl.MeanSquaredError()
     assert losses.get("sparse_categorical_crossentropy") == pl.SparseCategoricalCrossentropy()
     assert losses.get(pl.Huber(2.0)).delta == 2.0

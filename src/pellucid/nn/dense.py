@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pellucid.autodiff import Value, namespace, ops
-from pellucid.autodiff.random import keep_mask
+from pellucid.autodiff import Value, ops
 from pellucid.errors import ShapeError, UsageError
-from pellucid.nn import activations
+from pellucid.nn import activations, regularizers
 from pellucid.nn.activations import activate
 from pellucid.nn.initializers import Initializer
 from pellucid.nn.layer import Layer
@@ -16,8 +15,10 @@ class Dense(Layer):
 
     units: how many numbers come out for each row.
     activation: a name ("relu"), an op (pellucid.relu), or None for y = x @ kernel + bias.
+    kernel_regularizer, bias_regularizer: what the weights' size adds to the loss ("l2", pellucid.L2(0.001)).
+    kernel_constraint, bias_constraint: what is made of the weights after each update ("max_norm").
 
-    Raises UsageError for units below 1 or an unknown activation, ShapeError for an input of another size.
+    Raises UsageError for units below 1 or an unknown name, ShapeError for an input of another size.
 
     >>> import numpy as np, pellucid as pl
     >>> model = pl.Sequential([pl.Dense(2, kernel_initializer="ones")])
@@ -30,18 +31,28 @@ class Dense(Layer):
     use_bias: bool = True
     kernel_initializer: str | Initializer = "glorot_uniform"
     bias_initializer: str | Initializer = "zeros"
+    kernel_regularizer: str | regularizers.Regularizer | None = None
+    bias_regularizer: str | regularizers.Regularizer | None = None
+    kernel_constraint: str | regularizers.Constraint | None = None
+    bias_constraint: str | regularizers.Constraint | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.units, bool) or not isinstance(self.units, int) or self.units < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
             raise UsageError(f"Dense(units={self.units!r}): units is a whole number, 1 or more")
         activations.check(self.activation)
+        for price in (self.kernel_regularizer, self.bias_regularizer):
+            regularizers.regularizer(price)
+        for limit in (self.kernel_constraint, self.bias_constraint):
+            regularizers.constraint(limit)
 
     def __call__(self, x: Value) -> Value:
         if x.ndim < 2:
             raise ShapeError(f"Dense takes rows of numbers, (rows, features), but x has shape {x.shape}")
-        y = x @ self.weight(x, "kernel", (x.shape[-1], self.units), self.kernel_initializer)
+        kernel = (self.kernel_initializer, self.kernel_regularizer, self.kernel_constraint)
+        y = x @ self.weight(x, "kernel", (x.shape[-1], self.units), *kernel)
         if self.use_bias:
-            y = y + self.weight(x, "bias", (self.units,), self.bias_initializer)
+            bias = (self.bias_initializer, self.bias_regularizer, self.bias_constraint)
+            y = y + self.weight(x, "bias", (self.units,), *bias)
         return activate(self.activation, y)
 
 
@@ -62,29 +73,6 @@ class Flatten(Layer):
 
     def __call__(self, x: Value) -> Value:
         return ops.reshape(x, shape=(x.shape[0], -1))
-
-
-class Dropout(Layer):
-    """While training, each number is set to 0 with probability `rate`, the others divided by 1 - rate.
-
-    Which ones is a function of (seed, step, path, place): a step opened again drops the same numbers.
-    (Srivastava et al. 2014, Journal of Machine Learning Research 15.)
-    """
-
-    rate: float
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.rate < 1:
-            raise UsageError(f"Dropout(rate={self.rate!r}): rate is a probability from 0 to below 1")
-
-    def __call__(self, x: Value) -> Value:
-        tape = x.tape
-        if not tape.training or self.rate == 0:
-            return x
-        draw = tape.draws[tape.path] = tape.draws.get(tape.path, -1) + 1
-        path = tape.path if draw == 0 else f"{tape.path}#{draw}"
-        keep = keep_mask(namespace(x.array), tape.seed, tape.step, path, x.shape, self.rate)
-        return ops.dropout(x, keep, rate=self.rate)
 
 
 class CategoryEmbedding(Layer):

@@ -20,7 +20,7 @@ from typing import Any, ClassVar, dataclass_transform
 
 from pellucid.autodiff import Tape, Value
 from pellucid.errors import ShapeError, UsageError
-from pellucid.nn import initializers
+from pellucid.nn import initializers, regularizers
 
 LAYERS: dict[str, type[Layer]] = {}
 """Every layer class by name: how a saved model finds them again."""
@@ -50,23 +50,35 @@ class Layer:
         name: str,
         shape: tuple[int, ...],
         initializer: str | initializers.Initializer = "glorot_uniform",
+        regularizer: str | regularizers.Regularizer | None = None,
+        constraint: str | regularizers.Constraint | None = None,
     ) -> Value:
-        """This layer's weight `name` on the tape of x; the first pass of a model creates it."""
-        tape = x.tape
-        path = f"{tape.path}/{name}" if tape.path else name
-        if path not in tape.parameters:
-            if tape.dtype is None:
-                known = ", ".join(tape.parameters) or "none"
-                raise UsageError(f"no weight {path!r} is known (known: {known}); run model.predict(x) first")
-            draw = initializers.get(initializer)
-            tape.parameters[path] = draw(shape, tape.seed, path, tape.dtype)
-        found = tuple(tape.parameters[path].shape)
-        if found != shape:
-            raise ShapeError(
-                f"{path} has shape {found}, but for an input of shape {x.shape} it has to be {shape}: the model "
-                "was built for inputs of another size"
-            )
-        return tape.parameter(path)
+        """This layer's weight `name` on the tape of x; the first pass of a model creates it.
+
+        regularizer: what its size adds to the loss; constraint: what is made of it after each update.
+        """
+        path, tape = self._path_of(x, name), x.tape
+        if (price := regularizers.regularizer(regularizer)) is not None:
+            tape.penalties[path] = price
+        if (limit := regularizers.constraint(constraint)) is not None:
+            tape.constraints[path] = limit
+        return _placed(x, tape.parameters, path, shape, initializer, tape.dtype)
+
+    def remembered(
+        self, x: Value, name: str, shape: tuple[int, ...], initializer: str | initializers.Initializer = "zeros"
+    ) -> Value:
+        """A number array of this layer that no gradient changes, as a running mean; `remember` moves it on."""
+        path, tape = self._path_of(x, name), x.tape
+        if path in tape.parameters:  # loaded before the first pass, when no one knew which are trained
+            tape.untrained[path] = tape.parameters.pop(path)
+        return _placed(x, tape.untrained, path, shape, initializer, tape.dtype or x.dtype)
+
+    def remember(self, x: Value, name: str, value: Value) -> None:
+        """What the untrained array `name` is after this pass."""
+        x.tape.next_untrained[self._path_of(x, name)] = value
+
+    def _path_of(self, x: Value, name: str) -> str:
+        return f"{x.tape.path}/{name}" if x.tape.path else name
 
     def children(self) -> dict[str, Layer]:
         """The layers inside this one, by name, in the order in which they were set."""
@@ -85,7 +97,7 @@ class Layer:
 
     def to_json(self) -> dict[str, Any]:
         """The class and its fields, from which `from_json` makes an equal layer."""
-        return {"layer": type(self).__name__} | {
+        return {"class": type(self).__name__} | {
             f.name: as_json(getattr(self, f.name))
             for f in fields(self)
             if f.init and getattr(self, f.name) != f.default
@@ -94,10 +106,10 @@ class Layer:
 
 def from_json(config: dict[str, Any]) -> Layer:
     """The layer that `to_json` described."""
-    kind = config.get("layer")
+    kind = config.get("class")
     if kind not in LAYERS:
         raise UsageError(f"the layer {kind!r} is not known here; import the module that defines it first")
-    options = {key: _revive(value) for key, value in config.items() if key != "layer"}
+    options = {key: _revive(value) for key, value in config.items() if key != "class"}
     return LAYERS[kind](**options)
 
 
@@ -114,10 +126,37 @@ def as_json(value: Any) -> Any:
 
 def _revive(value: Any) -> Any:
     if isinstance(value, dict):
-        return from_json(value) if "layer" in value else initializers.from_json(value)
+        if "regularizer" in value or "constraint" in value:
+            return regularizers.from_json(value)
+        return from_json(value) if "class" in value else initializers.from_json(value)
     if isinstance(value, list):
         return [_revive(item) for item in value]
     return value
+
+
+def _placed(
+    x: Value,
+    known: dict[str, Any],
+    path: str,
+    shape: tuple[int, ...],
+    initializer: str | initializers.Initializer,
+    dtype: Any,
+) -> Value:
+    """The array at `path` as a Value; one that is not there is drawn, in a pass that may: dtype is not None."""
+    tape = x.tape
+    if path not in known:
+        if dtype is None:
+            listed = ", ".join(known) or "none"
+            raise UsageError(f"no weight {path!r} is known (known: {listed}); run model.predict(x) first")
+        draw = initializers.get(initializer)
+        known[path] = draw(shape, tape.seed, path, dtype)
+    found = tuple(known[path].shape)
+    if found != shape:
+        raise ShapeError(
+            f"{path} has shape {found}, but for an input of shape {x.shape} it has to be {shape}: the model "
+            "was built for inputs of another size"
+        )
+    return tape.parameter(path)
 
 
 def tape_of(inputs: tuple[Any, ...]) -> Tape | None:
@@ -147,11 +186,25 @@ def _entered(call: Any) -> Any:
             return call(self, *inputs, **options)
         tape.layers.append((self, _path(self, tape)))
         try:
-            return call(self, *inputs, **options)
+            output = call(self, *inputs, **options)
         finally:
             tape.layers.pop()
+        if tape.masks:
+            _hand_on(tape, inputs, output)
+        return output
 
     return called
+
+
+def _hand_on(tape: Tape, inputs: tuple[Any, ...], output: Any) -> None:
+    """A layer whose output has the steps of its input, and says nothing else, leaves their mask as it is."""
+    if not isinstance(output, Value) or output.row.index in tape.masks:
+        return
+    for x in inputs:
+        mask = tape.masks.get(x.row.index) if isinstance(x, Value) else None
+        if mask is not None and output.ndim > 2 and output.shape[:2] == mask.shape:
+            tape.masks[output.row.index] = mask
+            return
 
 
 def _path(layer: Layer, tape: Tape) -> str:
@@ -169,7 +222,7 @@ def _path(layer: Layer, tape: Tape) -> str:
 
 
 def snake_case(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z0-9])(?=[A-Z][a-z])", "_", name).lower()
 
 
 def _unused(name: str, taken: set[str]) -> str:

@@ -5,9 +5,15 @@ from difflib import get_close_matches
 from typing import Any
 
 from pellucid.errors import UsageError
+from pellucid.optim.adadelta import Adadelta
 from pellucid.optim.adagrad import Adagrad
 from pellucid.optim.adam import Adam, AdamW
+from pellucid.optim.adamax import Adamax
 from pellucid.optim.clip import clip_by_global_norm, clip_by_norm, clip_by_value, global_norm
+from pellucid.optim.lamb import Lamb
+from pellucid.optim.lion import Lion
+from pellucid.optim.muon import Muon
+from pellucid.optim.nadam import Nadam
 from pellucid.optim.optimizer import Optimizer
 from pellucid.optim.rmsprop import RMSprop
 from pellucid.optim.schedule import (
@@ -15,6 +21,7 @@ from pellucid.optim.schedule import (
     CosineDecay,
     ExponentialDecay,
     PiecewiseConstantDecay,
+    Scaled,
     Schedule,
     Warmup,
     read,
@@ -23,15 +30,22 @@ from pellucid.optim.sgd import SGD
 
 __all__ = [
     "SGD",
+    "Adadelta",
     "Adagrad",
     "Adam",
     "AdamW",
+    "Adamax",
     "Constant",
     "CosineDecay",
     "ExponentialDecay",
+    "Lamb",
+    "Lion",
+    "Muon",
+    "Nadam",
     "Optimizer",
     "PiecewiseConstantDecay",
     "RMSprop",
+    "Scaled",
     "Schedule",
     "Warmup",
     "clip_by_global_norm",
@@ -43,9 +57,15 @@ __all__ = [
 ]
 
 BY_NAME: dict[str, type[Optimizer]] = {
+    "adadelta": Adadelta,
     "adagrad": Adagrad,
     "adam": Adam,
+    "adamax": Adamax,
     "adamw": AdamW,
+    "lamb": Lamb,
+    "lion": Lion,
+    "muon": Muon,
+    "nadam": Nadam,
     "rmsprop": RMSprop,
     "sgd": SGD,
 }
@@ -61,7 +81,7 @@ def get(optimizer: str | Optimizer) -> Optimizer:
     >>> get("adm")
     Traceback (most recent call last):
         ...
-    pellucid.errors.UsageError: unknown optimizer 'adm'; did you mean adam or adamw?
+    pellucid.errors.UsageError: unknown optimizer 'adm'; did you mean adam or nadam or adamw?
     """
     if isinstance(optimizer, Optimizer):
         return optimizer

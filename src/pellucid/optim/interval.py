@@ -23,6 +23,23 @@ def check(owner: object, **intervals: str) -> None:
             raise UsageError(f"{where}: {name} is {value!r}; expected a number in {interval}")
 
 
+def check_count(owner: object, name: str, optional: bool = False) -> None:
+    """Raise UsageError unless the attribute `name` of `owner` is a whole number, 1 or more (or None, if optional).
+
+    >>> from types import SimpleNamespace
+    >>> check_count(SimpleNamespace(steps=0), "steps")
+    Traceback (most recent call last):
+        ...
+    pellucid.errors.UsageError: SimpleNamespace: steps is 0; expected a whole number, 1 or more
+    """
+    value = getattr(owner, name)
+    if optional and value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        where = type(owner).__name__
+        raise UsageError(f"{where}: {name} is {value!r}; expected a whole number, 1 or more")
+
+
 def _holds(interval: str, value: float) -> bool:
     low, high = (float(end) for end in interval[1:-1].split(","))
     above = low <= value if interval[0] == "[" else low < value

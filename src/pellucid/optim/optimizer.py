@@ -4,8 +4,12 @@
 optimizer and nothing is done in place, so a step can be compiled, repeated and reopened. The formula itself
 is `rule`: a few assignments over plain arithmetic, which an explanation reads back from the source and
 prints with the numbers of any one weight. So it must stay a straight sequence of `name = expression`, one
-formula a line, with a choice only by `if self.option:`, and one `return` at its end.
+formula a line, with a choice only by `if self.option:`, and one `return` at its end. What takes a whole array
+(a norm, an orthogonal matrix) is a method of its own, called as `name = self.method(xp, array)`: the explanation
+calls it on the whole arrays too, and prints what came out for the one weight.
 """
+
+from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, fields
@@ -15,22 +19,29 @@ import numpy as np
 
 from pellucid.errors import ShapeError, UsageError
 from pellucid.optim.clip import clip_by_global_norm, clip_by_norm, clip_by_value
-from pellucid.optim.interval import check
-from pellucid.optim.schedule import Schedule
+from pellucid.optim.interval import check, check_count
+from pellucid.optim.schedule import Schedule, plain_value
 
 Arrays = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Optimizer(ABC):
-    """How gradients become changes of the weights: `w ← w + change(g, w, rate, …)`, elementwise.
+    """How gradients become changes of the weights: `w ← w + change(g, w, rate, …)`, array by array.
 
     `learning_rate` is a number or a Schedule. `weight_decay` pulls each weight towards 0 apart from its
     gradient (decoupled): `change ← change - rate · weight_decay · w`. At most one of `clipnorm` (the length
     of each variable's gradient), `clipvalue` (each number) and `global_clipnorm` (the length of them all)
-    limits the gradients beforehand. Raises UsageError for a setting out of its range.
+    limits the gradients beforehand.
 
-    Source: weight decay, Loshchilov, Hutter (2019), arXiv:1711.05101.
+    `use_ema` keeps a moving average of each weight: `average ← ema_momentum · average + (1 - ema_momentum) · w`
+    after each update, the first average being the first w. With `ema_overwrite_frequency` k, every k-th update
+    puts the averages in the place of the weights; without, `fit` does so once, when it has finished.
+
+    Raises UsageError for a setting out of its range.
+
+    Source: weight decay, Loshchilov, Hutter (2019), arXiv:1711.05101; averages, Polyak, Juditsky (1992),
+    doi:10.1137/0330046.
     """
 
     learning_rate: float | Schedule = 0.01
@@ -38,6 +49,9 @@ class Optimizer(ABC):
     clipnorm: float | None = field(default=None, kw_only=True)
     clipvalue: float | None = field(default=None, kw_only=True)
     global_clipnorm: float | None = field(default=None, kw_only=True)
+    use_ema: bool = field(default=False, kw_only=True)
+    ema_momentum: float = field(default=0.99, kw_only=True)
+    ema_overwrite_frequency: int | None = field(default=None, kw_only=True)
 
     # The names of what `rule` remembers of each weight from step to step, in the order it takes them.
     slots: ClassVar[tuple[str, ...]] = ()
@@ -52,6 +66,8 @@ class Optimizer(ABC):
             raise UsageError(f"{type(self).__name__}: {' and '.join(clips)} are given; expected at most one")
         for name in clips:
             check(self, **{name: "(0, inf)"})
+        check(self, ema_momentum="[0, 1]")
+        check_count(self, "ema_overwrite_frequency", optional=True)
 
     @abstractmethod
     def rule(self, xp: Any, g: Any, w: Any, rate: Any, t: Any, *slots: Any, **named: Any) -> tuple[Any, ...]:
@@ -60,6 +76,26 @@ class Optimizer(ABC):
         `g`, `w` and the slots are numbers or arrays of one shape; `rate` and `t` are scalars. A class takes
         its slots under their own names, by position or by name.
         """
+
+    def averaged(self, xp: Any, w: Any, change: Any, t: Any, average: Any) -> tuple[Any, Any]:
+        """After `rule`, with use_ema: the change that is made, and the next average. A sequence like a rule.
+
+        >>> import numpy as np
+        >>> from pellucid.optim import SGD
+        >>> change, average = SGD(use_ema=True, ema_momentum=0.75).averaged(np, 1.0, 0.5, 2, 1.25)
+        >>> change, float(average)
+        (0.5, 1.3125)
+        """
+        kept = self.ema_momentum * xp.minimum(t - 1, 1)
+        average = kept * average + (1 - kept) * (w + change)
+        if self.ema_overwrite_frequency:
+            due = 1 - xp.minimum(xp.remainder(t, self.ema_overwrite_frequency), 1)
+            change = due * (average - w) + (1 - due) * change
+        return change, average
+
+    def of(self, path: str, w: Any) -> Optimizer:
+        """The optimizer whose rule moves the weight `w` at `path`: this one, unless a class leaves some to another."""
+        return self
 
     def unused(self) -> tuple[str, ...]:
         """The slots that these settings leave alone: they stay at `initial` and take no memory.
@@ -94,10 +130,13 @@ class Optimizer(ABC):
         """
         xp = _namespace(parameters)
         state: Arrays = {"step": xp.zeros((), dtype=xp.int32)}
-        for slot in self.slots:
-            if slot not in self.unused():
-                value = self.initial(slot)
-                state |= {f"{slot}/{path}": xp.full_like(w, value) for path, w in parameters.items()}
+        movers = {path: self.of(path, w) for path, w in parameters.items()}
+        for slot in dict.fromkeys(slot for mover in movers.values() for slot in mover.slots):
+            for path, mover in movers.items():
+                if slot in mover.slots and slot not in mover.unused():
+                    state[f"{slot}/{path}"] = xp.full_like(parameters[path], mover.initial(slot))
+        if self.use_ema:
+            state |= {f"average/{path}": xp.asarray(w, copy=True) for path, w in parameters.items()}
         return state
 
     def slots_of(self, state: Arrays, path: str) -> tuple[Any, ...]:
@@ -127,18 +166,34 @@ class Optimizer(ABC):
         _check_fit(gradients, parameters)
         xp = _namespace(parameters)
         step = state["step"]
-        rate = self.rate(xp, step)
         updates: Arrays = {}
         new_state: Arrays = {"step": xp.asarray(step + 1)}
         for path, g in self.clip(xp, gradients).items():
             w = parameters[path]
-            t = (step + 1).astype(w.dtype)
-            change, *slots = self.rule(xp, g, w, xp.asarray(rate, dtype=w.dtype), t, *self.slots_of(state, path))
-            updates[path] = xp.asarray(change)
-            for slot, value in zip(self.slots, slots, strict=True):
-                if slot not in self.unused():
+            mover = self.of(path, w)
+            rate, t = xp.asarray(mover.rate(xp, step), dtype=w.dtype), (step + 1).astype(w.dtype)
+            change, *slots = mover.rule(xp, g, w, rate, t, *mover.slots_of(state, path))
+            for slot, value in zip(mover.slots, slots, strict=True):
+                if slot not in mover.unused():
                     new_state[f"{slot}/{path}"] = xp.asarray(value)
+            if self.use_ema:
+                change, average = self.averaged(xp, w, change, t, state[f"average/{path}"])
+                new_state[f"average/{path}"] = xp.asarray(average)
+            updates[path] = xp.asarray(change)
         return updates, new_state
+
+    def final(self, parameters: Arrays, state: Arrays) -> Arrays:
+        """What the weights are when training has finished: their averages, if those were kept for the end.
+
+        >>> import numpy as np
+        >>> from pellucid.optim import SGD
+        >>> w, state = {"w": np.array([1.0])}, {"average/w": np.array([0.5])}
+        >>> SGD().final(w, state), SGD(use_ema=True).final(w, state)
+        ({'w': array([1.])}, {'w': array([0.5])})
+        """
+        if not self.use_ema or self.ema_overwrite_frequency:
+            return parameters
+        return {path: state[f"average/{path}"] for path in parameters}
 
     def clip(self, xp: Any, gradients: Arrays) -> Arrays:
         """The gradients as the rule will see them: limited by clipnorm, clipvalue or global_clipnorm.
@@ -164,7 +219,7 @@ class Optimizer(ABC):
         0.1
         """
         values = {f.name: getattr(self, f.name) for f in fields(self)}
-        plain = {name: v.to_json() if isinstance(v, Schedule) else v for name, v in values.items()}
+        plain = {name: plain_value(v) for name, v in values.items()}
         return {"optimizer": type(self).__name__} | plain
 
 

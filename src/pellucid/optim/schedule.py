@@ -24,11 +24,16 @@ class Schedule(ABC):
         >>> ExponentialDecay(0.1, 100, 0.9).to_json()["decay_steps"]
         100
         """
-        settings = {f.name: _write(getattr(self, f.name)) for f in fields(self)}
+        settings = {f.name: plain_value(getattr(self, f.name)) for f in fields(self)}
         return {"schedule": type(self).__name__} | settings
 
 
-def _write(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
+    """A setting as JSON has it, which `read` reads: a schedule as its `to_json`, a tuple as a list.
+
+    >>> plain_value(Constant(0.1)), plain_value((1, 2))
+    ({'schedule': 'Constant', 'value': 0.1}, [1, 2])
+    """
     if isinstance(value, tuple):
         return list(cast(tuple[float, ...], value))
     return value.to_json() if isinstance(value, Schedule) else value
@@ -184,8 +189,29 @@ class Warmup(Schedule):
         return rate * xp.minimum(xp.asarray(step, dtype=float) / self.steps, 1.0)
 
 
+@dataclass(frozen=True)
+class Scaled(Schedule):
+    """A rate or another schedule times a fixed number: `rate = factor · target(step)`.
+
+    >>> import numpy as np
+    >>> float(Scaled(Constant(0.5), 0.1)(np, 7))
+    0.05
+    """
+
+    target: Schedule | float
+    factor: float
+
+    def __post_init__(self) -> None:
+        check(self, factor="[0, inf)")
+        if not isinstance(self.target, Schedule):
+            Constant(self.target)
+
+    def __call__(self, xp: Any, step: Any) -> Any:
+        return self.factor * (self.target(xp, step) if isinstance(self.target, Schedule) else self.target)
+
+
 BY_NAME: dict[str, type[Schedule]] = {
-    kind.__name__: kind for kind in (Constant, CosineDecay, ExponentialDecay, PiecewiseConstantDecay, Warmup)
+    kind.__name__: kind for kind in (Constant, CosineDecay, ExponentialDecay, PiecewiseConstantDecay, Scaled, Warmup)
 }
 
 

@@ -1,0 +1,101 @@
+"""Losses: how wrong a prediction is, as one number for each row, and their mean.
+
+    regression.py     quantities: squared, absolute, Huber, log-cosh, counts, directions
+    crossentropy.py   probabilities of classes; focal.py, with weight on what is hard
+    margin.py         scores that have to win by a margin
+    ctc.py            sequences whose targets are shorter
+
+Each is a class; `get` finds it by its Keras name.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Any
+
+from pellucid.errors import UsageError
+from pellucid.nn.losses.crossentropy import (
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    KLDivergence,
+    SparseCategoricalCrossentropy,
+)
+from pellucid.nn.losses.ctc import CTC
+from pellucid.nn.losses.focal import BinaryFocalCrossentropy, CategoricalFocalCrossentropy
+from pellucid.nn.losses.loss import PROBABILITY_FLOOR, Loss
+from pellucid.nn.losses.margin import CategoricalHinge, Hinge, SquaredHinge
+from pellucid.nn.losses.regression import (
+    CosineSimilarity,
+    Huber,
+    LogCosh,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    Poisson,
+)
+
+__all__ = [
+    "CTC",
+    "LOSSES",
+    "PROBABILITY_FLOOR",
+    "BinaryCrossentropy",
+    "BinaryFocalCrossentropy",
+    "CategoricalCrossentropy",
+    "CategoricalFocalCrossentropy",
+    "CategoricalHinge",
+    "CosineSimilarity",
+    "Hinge",
+    "Huber",
+    "KLDivergence",
+    "LogCosh",
+    "Loss",
+    "MeanAbsoluteError",
+    "MeanSquaredError",
+    "Poisson",
+    "SparseCategoricalCrossentropy",
+    "SquaredHinge",
+    "from_json",
+    "get",
+]
+
+LOSSES: dict[str, type[Loss]] = {
+    cls.name: cls
+    for cls in (
+        MeanSquaredError,
+        MeanAbsoluteError,
+        Huber,
+        LogCosh,
+        Poisson,
+        CosineSimilarity,
+        BinaryCrossentropy,
+        CategoricalCrossentropy,
+        SparseCategoricalCrossentropy,
+        KLDivergence,
+        BinaryFocalCrossentropy,
+        CategoricalFocalCrossentropy,
+        Hinge,
+        SquaredHinge,
+        CategoricalHinge,
+        CTC,
+    )
+}
+SHORT = {"mse": "mean_squared_error", "mae": "mean_absolute_error", "kld": "kl_divergence", "logcosh": "log_cosh"}
+
+
+def get(loss: str | Loss) -> Loss:
+    """A loss by its Keras name, or the loss itself."""
+    if isinstance(loss, Loss):
+        return loss
+    name = SHORT.get(loss, loss)
+    if name in LOSSES:
+        return LOSSES[name]()
+    near = get_close_matches(str(loss), [*LOSSES, *SHORT], 1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise UsageError(f"loss {loss!r} is not known; {hint}Known: {', '.join(LOSSES)}")
+
+
+def from_json(config: dict[str, Any]) -> Loss:
+    """The loss that `to_json` described."""
+    known = {cls.__name__: cls for cls in LOSSES.values()}
+    if config.get("loss") not in known:
+        raise UsageError(f"the loss {config.get('loss')!r} is not known; known: {', '.join(known)}")
+    return known[config["loss"]](**{k: v for k, v in config.items() if k != "loss"})

@@ -1,0 +1,89 @@
+"""What every loss is: how wrong a prediction is, as one number for each row, and their mean.
+
+A loss checks the shapes it is given: a target of shape (n,) against a prediction of shape (n, 1) is an
+error that names both, never a silent broadcast to (n, n).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Literal
+
+import numpy
+
+from pellucid.autodiff import Tape, Value, ops
+from pellucid.errors import ShapeError
+
+PROBABILITY_FLOOR = 1e-7
+"""Keras' epsilon: probabilities are kept this far from 0 and 1 before their logarithm is taken."""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The base of every loss: `rows` says what one row costs."""
+
+    name: ClassVar[str]
+    link: ClassVar[Literal["sigmoid", "softmax"] | None] = None
+    """What turns a logit into a probability."""
+    takes_classes: ClassVar[bool] = False
+    """Whether a target is a class number, not a quantity."""
+
+    def rows(self, y: Any, y_pred: Value) -> Value:
+        """The loss of each row: y and y_pred (n, …) become (n,)."""
+        raise NotImplementedError
+
+    def check(self, y: tuple[int, ...], y_pred: tuple[int, ...]) -> None:
+        """Raises ShapeError where target and prediction do not have one shape."""
+        if y != y_pred:
+            raise ShapeError(mismatch(self.name, y, y_pred))
+
+    def check_targets(self, y: Any, units: int) -> None:
+        """Raises UsageError for a target that this loss cannot take from a last layer of `units`; y in NumPy."""
+
+    def __call__(self, y: Any, y_pred: Value, sample_weight: Any = None) -> Value:
+        """The mean over the rows: Σ weight·loss / n, the weights 1 if not given."""
+        self.check(tuple(y.shape), y_pred.shape)
+        each = self.rows(y, y_pred)
+        return ops.mean(each if sample_weight is None else each * sample_weight)
+
+    def measure(self, y: Any, y_pred: Any, sample_weight: Any = None) -> float:
+        """The loss of whole arrays, in NumPy and float64; errors as in training.
+
+        >>> from pellucid.nn.losses import MeanSquaredError
+        >>> MeanSquaredError().measure([[1.0], [2.0]], [[1.5], [4.0]])
+        2.125
+        """
+        tape = Tape({})
+        y, y_pred = numpy.asarray(y), numpy.asarray(y_pred, dtype=numpy.float64)
+        self.check(y.shape, y_pred.shape)
+        self.check_targets(y, y_pred.shape[-1])
+        weight = None if sample_weight is None else tape.given("weight", numpy.asarray(sample_weight, numpy.float64))
+        return float(self(tape.given("y", y), tape.given("y_pred", y_pred), weight).array)
+
+    def prediction(self, y_pred: Any) -> Any:
+        """The model's output as a person reads it: probabilities where the loss takes logits."""
+        if getattr(self, "from_logits", False) and self.link:
+            return getattr(ops, self.link)(y_pred)
+        return y_pred
+
+    def to_json(self) -> dict[str, Any]:
+        return {"loss": type(self).__name__} | {f.name: getattr(self, f.name) for f in fields(self)}
+
+
+def over_row(each: Value) -> Value:
+    """The mean over everything but the first axis."""
+    return ops.mean(each, axis=tuple(range(1, each.ndim))) if each.ndim > 1 else each
+
+
+def mismatch(name: str, y: tuple[int, ...], y_pred: tuple[int, ...]) -> str:
+    """What a target and a prediction of other shapes are told."""
+    text = f"{name}: the target has shape {y}, but the prediction has shape {y_pred}"
+    if y == y_pred[:-1] and y_pred[-1] == 1:
+        return f"{text}; make the target a column with y.reshape(-1, 1)"
+    if y == (*y_pred, 1):
+        return f"{text}; make the target flat with y.reshape(-1)"
+    if y == y_pred[:-1]:
+        return f"{text}; the last layer needs as many units as the target has numbers a row, 1"
+    if len(y) == len(y_pred) and y[:-1] == y_pred[:-1]:
+        return f"{text}; the last layer needs {y[-1]} unit{'s' if y[-1] > 1 else ''}"
+    return f"{text}; they have to be the same"
