@@ -1,6 +1,8 @@
 """A file is whole or not there, whatever goes wrong at whatever moment."""
 
 import errno
+import json
+import math
 import os
 
 import numpy as np
@@ -71,20 +73,70 @@ def test_the_file_and_its_folder_reach_the_disk_in_order(tmp_path, monkeypatch):
     assert done == ["fsync", "replace", "fsync"]
 
 
-def test_json_and_back(tmp_path):
-    value = {"a": [1, 2.5, None, "ü"], "inf": float("inf")}
-    files.write_json(tmp_path / "a.json", value)
-    assert files.read_json(tmp_path / "a.json") == value
-    assert "ü" in (tmp_path / "a.json").read_text(encoding="utf-8")
+def test_what_a_killed_process_of_the_same_number_left_is_in_nobodys_way(tmp_path):
+    (tmp_path / f".a.{os.getpid()}.new").write_bytes(b"left by a process that had this number, in a container say")
+    files.write(tmp_path / "a", b"new")
+    assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("a", b"new")]
 
 
-def test_json_that_is_missing_or_torn(tmp_path):
+SEALED = {"a": [1, 2.5, None, True], "text": 'ü "quoted" \n 世界', "empty": {}, "zeros": "0" * 64}
+
+
+def test_sealed_json_and_back(tmp_path):
+    path = tmp_path / "a.json"
+    files.write_sealed(path, SEALED | {"inf": [math.inf, -math.inf], "nan": math.nan})
+    found = files.read_sealed(path)
+    assert math.isnan(found.pop("nan"))
+    assert found == SEALED | {"inf": [math.inf, -math.inf]}
+    assert "世界" in path.read_text(encoding="utf-8")
+    assert list(json.loads(path.read_text()))[-1] == files.SEAL
+
+
+def test_a_value_that_holds_its_own_seal(tmp_path):
+    """A copy of the digest elsewhere in the file does not make it unreadable."""
+    path = tmp_path / "a.json"
+    files.write_sealed(path, {"a": "0" * 64})
+    assert files.read_sealed(path) == {"a": "0" * 64}
+    files.write_sealed(path, {"a": files.digest(b"other"), "b": "0" * 63})
+    assert files.read_sealed(path)["b"] == "0" * 63
+
+
+def test_every_flipped_byte_of_a_sealed_file_is_noticed(tmp_path):
+    path = tmp_path / "run.json"
+    files.write_sealed(path, SEALED)
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        for mask in (0x01, 0x20, 0x80):
+            path.write_bytes(whole[:place] + bytes([whole[place] ^ mask]) + whole[place + 1 :])
+            with pytest.raises(RunError, match=r"run\.json .*torn or was edited"):
+                files.read_sealed(path)
+    path.write_bytes(whole)
+    assert files.read_sealed(path) == SEALED
+
+
+def test_every_cut_of_a_sealed_file_is_noticed(tmp_path):
+    path = tmp_path / "run.json"
+    files.write_sealed(path, SEALED)
+    whole = path.read_bytes()
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        with pytest.raises(RunError, match=r"run\.json .*torn or was edited"):
+            files.read_sealed(path)
+    path.write_bytes(whole + b" ")
+    with pytest.raises(RunError, match="torn or was edited"):
+        files.read_sealed(path)
+
+
+@pytest.mark.parametrize("content", [b"[]", b"3", b"null", b"{}", b'{"seal": 3}', b'{"seal": ""}', b"\xff\xfe\x00"])
+def test_json_that_was_never_sealed(tmp_path, content):
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(RunError, match="torn or was edited"):
+        files.read_sealed(tmp_path / "a.json")
+
+
+def test_sealed_json_that_is_missing(tmp_path):
     with pytest.raises(RunError, match="is missing: this is no complete run folder"):
-        files.read_json(tmp_path / "a.json")
-    for torn in (b"", b'{"a": ', b"\xff\xfe\x00"):
-        (tmp_path / "a.json").write_bytes(torn)
-        with pytest.raises(RunError, match="the file is torn or was edited"):
-            files.read_json(tmp_path / "a.json")
+        files.read_sealed(tmp_path / "a.json")
 
 
 def test_arrays_and_back_bit_for_bit():

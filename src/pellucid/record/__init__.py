@@ -1,5 +1,27 @@
-"""A run on disk: manifest, history, weights; atomic and verified."""
+"""A run on disk: manifest, history, checkpoints; atomic and verified."""
 
-from pellucid.record.folder import RunFolder, fingerprint, now, steps_file
+from pellucid.record.checkpoints import Pace, Recording, thinned
+from pellucid.record.fingerprint import differences, fingerprint, now
+from pellucid.record.folder import (
+    RunFolder,
+    check_place,
+    checkpoint_name,
+    losses_file,
+    losses_name,
+    runs_folder,
+)
 
-__all__ = ["RunFolder", "fingerprint", "now", "steps_file"]
+__all__ = [
+    "Pace",
+    "Recording",
+    "RunFolder",
+    "check_place",
+    "checkpoint_name",
+    "differences",
+    "fingerprint",
+    "losses_file",
+    "losses_name",
+    "now",
+    "runs_folder",
+    "thinned",
+]

@@ -15,6 +15,9 @@ import numpy
 
 from pellucid.errors import RunError
 
+SEAL = "seal"
+"""The last key of a sealed JSON file: the SHA-256 of the file with this value's digits as zeros."""
+
 
 def write(path: Path, content: bytes) -> None:
     """Puts `content` at `path`: whoever looks sees what was there before or all of the new, never a part.
@@ -30,12 +33,12 @@ def whole(path: Path) -> Generator[IO[bytes]]:
     """A file to write to, which is at `path` only once all of it is on the disk. Errors as `write`."""
     new = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
-        with new.open("xb") as file:
+        with new.open("wb") as file:  # one of a killed process of this number may lie there
             yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(new, path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         full = error.errno == errno.ENOSPC
         raise RunError(
@@ -47,19 +50,32 @@ def whole(path: Path) -> Generator[IO[bytes]]:
             new.unlink()
 
 
-def write_json(path: Path, value: Any) -> None:
-    """`value` as readable JSON; raises RunError as `write`."""
-    write(path, (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=True) + "\n").encode())
+def write_sealed(path: Path, value: Mapping[str, Any]) -> None:
+    """`value` as readable JSON that carries its own checksum; raises RunError as `write`."""
+    write(path, _sealed(value))
 
 
-def read_json(path: Path) -> Any:
-    """What `write_json` wrote; RunError for a file that is missing or torn."""
+def read_sealed(path: Path) -> dict[str, Any]:
+    """What `write_sealed` wrote; RunError for a file that is missing, torn or edited."""
     try:
-        return json.loads(path.read_bytes())
+        content = path.read_bytes()
+        value = json.loads(content)
+        seal = value.pop(SEAL)
+        unsealed = content.replace(seal.encode(), b"0" * 64)
     except FileNotFoundError as error:
         raise RunError(f"{path} is missing: this is no complete run folder") from error
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path} cannot be read as JSON ({error}); the file is torn or was edited") from error
+    except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
+        raise RunError(f"{path} cannot be read as the record of a run ({error!r}); it is torn or was edited") from error
+    if digest(unsealed) != seal:
+        raise RunError(f"{path} is torn or was edited: it is not what its seal says was written")
+    return value
+
+
+def _sealed(value: Mapping[str, Any]) -> bytes:
+    zeros = "0" * 64
+    text = json.dumps({**value, SEAL: zeros}, indent=1, ensure_ascii=False, allow_nan=True) + "\n"
+    start = text.rindex(zeros)
+    return (text[:start] + digest(text.encode()) + text[start + 64 :]).encode()
 
 
 def tensors(arrays: Mapping[str, Any], metadata: Mapping[str, str] | None = None) -> bytes:
@@ -95,7 +111,14 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _sync_folder(folder: Path) -> None:
+def digest_of(path: Path) -> str:
+    """The SHA-256 of a file, read in blocks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sync_folder(folder: Path) -> None:
+    """Puts a folder's list of names on the disk."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
