@@ -55,7 +55,7 @@ def test_validation_split_is_the_last_rows(rows, make_classifier):
     found = model.evaluate(rows.x[cut:], rows.y[cut:], engine="numpy")
     assert run.history["val_loss"][-1] == found["loss"]
     assert run.history["val_accuracy"][-1] == found["accuracy"]
-    seen = {int(place) for n in range(run.steps) for place in run.at(n).places}
+    seen = {int(place) for n in range(run.steps) for place in run.at(n).batch.rows}
     assert seen == set(range(cut))
 
 

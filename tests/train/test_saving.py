@@ -70,7 +70,7 @@ def test_a_model_of_ones_own(make, rows, tmp_path):
 
 
 def test_a_model_of_a_class_that_is_not_imported(tmp_path):
-    files.write(tmp_path / "m", content({"format": 1, "network": {"layer": "Unheard"}}))
+    files.write(tmp_path / "m", content({"format": 1, "network": {"class": "Unheard"}}))
     with pytest.raises(UsageError, match=r"'Unheard' is not known here; import the module that defines it"):
         pl.load(tmp_path / "m")
 
@@ -139,13 +139,13 @@ def test_a_file_of_weights_alone(tmp_path):
 
 
 def test_a_file_of_a_newer_pellucid(tmp_path):
-    files.write(tmp_path / "m", content({"format": 99, "network": {"layer": "Sequential"}}))
+    files.write(tmp_path / "m", content({"format": 99, "network": {"class": "Sequential"}}))
     with pytest.raises(RunError, match=r"newer pellucid \(format 99\); pip install -U pellucid"):
         pl.load(tmp_path / "m")
 
 
 @pytest.mark.parametrize(
-    "config", [{}, [], "text", {"format": 1}, {"format": "x"}, {"format": 1, "network": {"layer": "Dense", "units": 1}}]
+    "config", [{}, [], "text", {"format": 1}, {"format": "x"}, {"format": 1, "network": {"class": "Dense", "units": 1}}]
 )
 def test_a_file_whose_text_is_not_a_network(tmp_path, config):
     files.write(tmp_path / "m", content(config))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,17 @@ from pellucid.data.columns import Column
 from pellucid.data.recipe import Recipe
 from pellucid.data.table import Table, open_table
 from pellucid.data.target import TargetColumn
-from pellucid.errors import NotFiniteError, RunError, UsageError
-from pellucid.explain.lesson import LARGE, part_of
-from pellucid.explain.number import number
-from pellucid.record import RunFolder, files, fingerprint
+from pellucid.errors import NotFiniteError
+from pellucid.explain.lesson import LARGE
+from pellucid.record import Recording, RunFolder, check_place, files, fingerprint
 from pellucid.train import table as tables
 from pellucid.train.dataset import Dataset
-from pellucid.train.recorded import Recorded, begin, finish
+from pellucid.train.model import Model
+from pellucid.train.opening import open_run
+from pellucid.train.recorder import Recorder
 from pellucid.train.run import Run
 from pellucid.train.settings import Settings
+from pellucid.train.table_source import TableSource, known_of_table
 
 MANY = 40
 """Columns listed at most."""
@@ -31,6 +34,8 @@ MANY = 40
 def train_table(settings: Settings, screen: Any, verbose: int) -> dict[str, Any]:
     """Learns the recipe, trains, scores the test rows, writes the run."""
     settings.check()
+    options = Recording(folder=settings.out)
+    check_place(options.folder)
     table, recipe = tables.learn(
         settings.data,
         settings.target,
@@ -42,21 +47,23 @@ def train_table(settings: Settings, screen: Any, verbose: int) -> dict[str, Any]
     _tell_columns(screen, table, recipe)
     ready = tables.prepare(table, recipe, settings.choices)
     screen.print(f"\n[bold]Network[/] {ready.choices}\n{ready.model.summary()}\n")
-    folder = RunFolder.create(settings.out)
+
+    def recorder(about: dict[str, Any]) -> Recorder:
+        return Recorder(options, partial(known_of_table, about, table, recipe, options.keep_data), required=True)
+
     try:
-        folder = begin(folder, table, recipe, settings.choices.seed)
-    except RunError:
-        folder.discard()
-        raise
-    try:
-        run = tables.fit(ready, verbose)
+        run = tables.fit(ready, verbose, recorder)
     except (KeyboardInterrupt, NotFiniteError):
         run: Run = vars(ready.model)["run"]
-        finish(folder, ready, run, {})
-        screen.print(f"Stopped after {run.steps:,} steps; the weights so far are in {folder.path}", markup=False)
+        if run.folder is not None:
+            screen.print(f"Stopped after {run.steps:,} steps; the run so far is in {run.folder}", markup=False)
         raise
+    if run.trouble is not None:
+        raise run.trouble
+    assert run.recorder is not None
     figures = tables.score(ready.model, recipe, ready.part("test")) if len(ready.rows.test()) else {}
-    folder = finish(folder, ready, run, figures)
+    best = ready.stopper.best_epoch if ready.stopper else run.epochs - 1
+    folder = run.recorder.note({"test": figures, "best_epoch": best})
     _tell_result(screen, ready, run, figures, folder.path, settings.data)
     return {
         "run": str(folder.path),
@@ -66,7 +73,7 @@ def train_table(settings: Settings, screen: Any, verbose: int) -> dict[str, Any]
         "test": figures,
         "epochs": run.epochs,
         "steps": run.steps,
-        "best_epoch": folder.manifest["best_epoch"],
+        "best_epoch": best,
         "seconds": round(run.seconds, 3),
         "history": run.history,
         "notes": [*table.notes, *recipe.notes],
@@ -75,15 +82,20 @@ def train_table(settings: Settings, screen: Any, verbose: int) -> dict[str, Any]
 
 def predict_table(path: Path, data: str, out: Path | None, screen: Any) -> dict[str, Any]:
     """Predicts each row, in the order of the table; with the target in the table, also scores."""
-    recorded = Recorded.open(path)
-    recipe, model = recorded.recipe, recorded.model
+    recipe, run = TableSource(RunFolder.open(path)).recipe, open_run(path)
+    model = run.model
     table = open_table(data)
     notes = [*table.notes, *recipe.notes_for(table)]
+    if run.status == "running":
+        notes.append(
+            f"the training of {path} did not end: these are its weights after {run.steps:,} steps. "
+            f"`pellucid resume {path}` goes on"
+        )
     for note in notes:
         screen.print(f"note: {note}", markup=False)
     scores = {}
     if recipe.target.name in table.columns:
-        scores = _scores(recorded, table)
+        scores = _scores(model, recipe, table)
         if scores:
             screen.print(f"the table holds {recipe.target.name}; scored by it: {_figures(scores)}", markup=False)
     rows = 0
@@ -103,76 +115,6 @@ def predict_table(path: Path, data: str, out: Path | None, screen: Any) -> dict[
     }
 
 
-def show_step(path: Path, number_: int, row: int, weight: str | None, unit: str | None, screen: Any) -> dict[str, Any]:
-    """One row of one step, in formulas."""
-    recorded = Recorded.open(path)
-    lesson, step = recorded.lesson(number_)
-    if not 0 <= row < len(lesson.rows):
-        raise UsageError(f"row {row} is not there: the batch of step {number_} has rows 0 to {len(lesson.rows) - 1}")
-    if weight is not None:
-        where, index = part_of(weight)
-        page = lesson.weight(where, index, row)
-    elif unit is not None:
-        where, (number_of_unit, *rest) = part_of(unit)
-        if rest:
-            raise UsageError(f'--unit {unit}: a unit has one number, as "{where}[{number_of_unit}]"')
-        page = lesson.unit(where, number_of_unit, row)
-    else:
-        page = lesson.whole(row)
-    drift = recorded.drift(step)
-    exact = (
-        "the same, bit for bit, as recorded"
-        if drift == 0
-        else f"approximate: {drift:+.3g} from the recorded one (other versions or hardware)"
-    )
-    screen.print(page.to_text(), markup=False)
-    screen.print(f"\nThe loss of this step, run again: {number(step.loss, 9)}, {exact}.", markup=False)
-    if step.tape_drift:
-        screen.print(
-            f"The numbers above are from the same step with all of them kept; XLA rounded some of its sums "
-            f"otherwise, and its loss differs by {step.tape_drift:+.1g}.",
-            markup=False,
-        )
-    return {
-        "run": str(path),
-        "step": number_,
-        "row": row,
-        "loss": float(step.loss),
-        "drift": drift,
-        "page": page.to_json(),
-    }
-
-
-def check_run(path: Path, number_: int, rows: int, tolerance: float, screen: Any) -> dict[str, Any]:
-    """Every gradient of a step, both ways."""
-    if rows < 1:
-        raise UsageError(f"--rows {rows}: it is a whole number, 1 or more")
-    if not 0 < tolerance < 1:
-        raise UsageError(f"--tolerance {tolerance:g}: it is a number between 0 and 1, as 1e-6")
-    report = Recorded.open(path).check(number_, rows, tolerance)
-    screen.print(f"Step {number_}, {rows} rows of its batch, float64: {report}", markup=False)
-    for where, check in report.weights.items():
-        worst = float(check.relative.max())
-        screen.print(
-            f"  {where:<24} {check.backprop.size:>8,} weights   relative distance at most {worst:.1e}",
-            markup=False,
-        )
-    for where, index in report.wrong()[:10]:
-        found = report.weights[where]
-        screen.print(
-            f"  WRONG {where}{list(index)}: back-propagation {found.backprop[index]:.9g}, "
-            f"finite difference {found.finite_difference[index]:.9g}",
-            markup=False,
-        )
-    return {
-        "run": str(path),
-        "step": number_,
-        "ok": report.ok,
-        "worst": report.worst,
-        "verdicts": report.counts(),
-    }
-
-
 def examine(screen: Any) -> dict[str, Any]:
     """What is installed, and one step in each engine."""
     import jax
@@ -187,7 +129,7 @@ def examine(screen: Any) -> dict[str, Any]:
         model = pl.Sequential([pl.Dense(3, "tanh"), pl.Dense(1)])
         model.compile("adam", "mean_squared_error")
         started = time.perf_counter()
-        run = model.fit(x, x[:, :1], epochs=2, batch_size=8, engine=engine, verbose=0)
+        run = model.fit(x, x[:, :1], epochs=2, batch_size=8, engine=engine, record=False, verbose=0)
         losses[engine] = float(run.step_history["loss"][-1])
         screen.print(
             f"engine {engine:<6} works; two steps in {time.perf_counter() - started:.2f} s, compiling included"
@@ -256,13 +198,12 @@ def _figures(figures: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
 
 
-def _scores(recorded: Recorded, table: Table) -> dict[str, Any]:
-    recipe = recorded.recipe
+def _scores(model: Model, recipe: Recipe, table: Table) -> dict[str, Any]:
     y, rows = recipe.targets(table)
     if not len(rows):
         return {}
     x = numpy.concatenate([x for x, _ in recipe.encode(table)])[rows]
-    return tables.score(recorded.model, recipe, Dataset(x, tables.targets(recipe, y)))
+    return tables.score(model, recipe, Dataset(x, tables.targets(recipe, y)))
 
 
 def _frame(recipe: Recipe, values: Any, probabilities: Any) -> Any:

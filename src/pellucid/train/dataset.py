@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,6 +95,11 @@ class Plan:
         """Steps in an epoch; the last batch may be smaller."""
         return -(-self.rows // self.batch_size)
 
+    def sizes(self) -> Numbers:
+        """How many rows each step of an epoch has."""
+        whole, rest = divmod(self.rows, self.batch_size)
+        return numpy.asarray([self.batch_size] * whole + [rest] * (rest > 0))
+
     def batches(self, epoch: int, start: int = 0) -> Iterator[Numbers]:
         """The places of each batch of an epoch, from step `start` of it on."""
         left = numpy.zeros(0, dtype=numpy.int64)
@@ -119,6 +125,37 @@ class Plan:
         """How many steps are handed over at once."""
         fit = CHUNK_BYTES // (row_bytes * self.batch_size)
         return max(1, min(CHUNK_STEPS, self.rows // self.batch_size, fit))
+
+
+def chunks(
+    plan: Plan,
+    data: Dataset,
+    epoch: int,
+    start: int = 0,
+    stop: int | None = None,
+    pace: Callable[[], int] | None = None,
+) -> Iterator[tuple[Batch, int, int]]:
+    """The batches of steps `start` to `stop` of an epoch, several at a time: (batches, how many, rows of each).
+
+    Whole batches lie in arrays of one length, so that one compiled program serves every chunk; the smaller batch
+    at the end of an epoch is a chunk of its own. `pace` says how many steps the next chunk has at most.
+    """
+    size, length = plan.batch_size, plan.chunk(data.row_bytes())
+    left = (plan.steps if stop is None else stop) - start
+    waiting: list[Numbers] = []
+    for places in itertools.islice(plan.batches(epoch, start), left):
+        if len(places) < size:
+            if waiting:
+                yield data.stack(waiting, length), len(waiting), size
+                waiting = []
+            yield data.stack([places], 1), 1, len(places)
+            continue
+        waiting.append(places)
+        if len(waiting) >= min(length, pace() if pace else length):
+            yield data.stack(waiting, length), len(waiting), size
+            waiting = []
+    if waiting:
+        yield data.stack(waiting, length), len(waiting), size
 
 
 def target_of(loss: Loss, y: Any, dtype: str) -> Numbers:

@@ -9,18 +9,22 @@ so that one compiled program serves any number of steps up to the length of that
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy
 
-from pellucid.autodiff import Array
+from pellucid.autodiff import Array, namespace
 from pellucid.errors import UsageError
-from pellucid.train.step import Arrays, Batch, Report, State, Step, packed, unpacked
+from pellucid.train.step import Arrays, Batch, Pass, Report, State, Step, packed, unpacked
 
 EngineName = Literal["xla", "numpy"]
 PACK_BELOW = 20_000
 """Models with fewer weights train faster with all of them in one vector: one update instead of one for each
 array. Above it, copying the vector costs more than it saves."""
+
+
+FINEST, COARSEST = 0, 4
+"""How much of a tape a tapped program keeps: see `_kept`."""
 
 
 class Engine(Protocol):
@@ -34,9 +38,24 @@ class Engine(Protocol):
         """Trains on the first `count` batches; each number of the report has a first axis of `count`."""
         ...
 
-    def predict(self, parameters: Arrays, batch: Batch) -> tuple[numpy.ndarray[Any, Any], Array]:
-        """The loss of each row and the prediction, with nothing dropped out."""
+    def tap(self, state: State, batches: Batch, coarse: int) -> tuple[State, Tapped]:
+        """Trains on the first batch alone, and keeps the numbers of its pass, from FINEST to COARSEST."""
         ...
+
+    def predict(self, state: State, batch: Batch) -> tuple[numpy.ndarray[Any, Any], Array]:
+        """What each row adds to the loss, which is their mean, and the prediction, with nothing dropped out."""
+        ...
+
+
+class Tapped(NamedTuple):
+    """A pass with the numbers of its tape."""
+
+    done: Pass
+    """Which rows the tape has; where the step was compiled, their outputs stand for numbers."""
+    outputs: list[Array | None]
+    """Each row's numbers; None for those that the program does not keep (see `_kept`)."""
+    gradients: Arrays
+    """Empty where they are not kept."""
 
 
 def make(name: str, step: Step, dtype: str) -> Engine:
@@ -55,7 +74,7 @@ class NumpyEngine:
         self.step = step
 
     def start(self, state: State) -> State:
-        return State(_to_numpy(state.parameters), _to_numpy(state.optimizer))
+        return State(*(_to_numpy(arrays) for arrays in state))
 
     def run(self, state: State, batches: Batch, count: int) -> tuple[State, Report]:
         reports: list[Report] = []
@@ -70,9 +89,14 @@ class NumpyEngine:
         }
         return state, Report(losses, metrics)
 
-    def predict(self, parameters: Arrays, batch: Batch) -> tuple[numpy.ndarray[Any, Any], Array]:
+    def tap(self, state: State, batches: Batch, coarse: int) -> tuple[State, Tapped]:
         with numpy.errstate(all="ignore"):
-            return _evaluate(self.step, parameters, batch)
+            after, _, done = self.step.opened(state, Batch(*(None if a is None else a[0] for a in batches)))
+        return after, Tapped(done, [row.output for row in done.loss.tape.rows], done.gradients)
+
+    def predict(self, state: State, batch: Batch) -> tuple[numpy.ndarray[Any, Any], Array]:
+        with numpy.errstate(all="ignore"):
+            return _evaluate(self.step, state, batch)
 
 
 class XlaEngine:
@@ -85,7 +109,10 @@ class XlaEngine:
         self.wide = dtype == "float64" or step.method is not None
         self._jax = jax
         self._many = jax.jit(self._train)
-        self._evaluate = jax.jit(lambda parameters, batch: _evaluate(step, parameters, batch))
+        self._tap = jax.jit(self._opened, static_argnums=3)
+        self._passes: dict[tuple[int, ...], Pass] = {}
+        """The pass that each tapped program was traced on, by the shape of its batches."""
+        self._evaluate = jax.jit(lambda state, batch: _evaluate(step, state, batch))
 
     def precision(self) -> AbstractContextManager[Any]:
         """JAX has 32-bit numbers unless told otherwise; finite differences need 64."""
@@ -101,13 +128,21 @@ class XlaEngine:
             losses, metrics = self._jax.tree.map(lambda a: numpy.asarray(a)[:count], tuple(report))
         return _in_order(after, state), Report(losses, metrics)
 
-    def predict(self, parameters: Arrays, batch: Batch) -> tuple[numpy.ndarray[Any, Any], Array]:
+    def predict(self, state: State, batch: Batch) -> tuple[numpy.ndarray[Any, Any], Array]:
         with self.precision():
-            rows, y_pred = self._evaluate(parameters, batch)
+            rows, y_pred = self._evaluate(state, batch)
             return numpy.asarray(rows), numpy.asarray(y_pred)
 
-    def tapped(self, program: Any) -> Any:
-        """Compiles a program that returns every row of its tape, once for each shape of its arguments."""
+    def tap(self, state: State, batches: Batch, coarse: int) -> tuple[State, Tapped]:
+        with self.precision():
+            after, kept, gradients = self._tap(state, batches, 1, coarse)
+            done = self._passes[tuple(batches.x.shape)]
+            numbers = iter(kept)
+            outputs = [numpy.asarray(next(numbers)) if keep else None for keep in _kept(done, coarse)]
+        return _in_order(after, state), Tapped(done, outputs, gradients)
+
+    def compiled(self, program: Any) -> Any:
+        """A program compiled in this engine's precision, once for each shape of its arguments."""
         compiled = self._jax.jit(program)
 
         def run(*arguments: Any) -> Any:
@@ -118,30 +153,60 @@ class XlaEngine:
 
     def _train(self, state: State, batches: Batch, count: Any) -> tuple[State, Report]:
         """The compiled program: a loop of `count` steps."""
-        jax, step = self._jax, self.step
-        layout = _Packing(state, step)
 
-        def one(i: Any, carried: tuple[Any, Report]) -> tuple[Any, Report]:
-            held, reports = carried
+        def one(now: State, batch: Batch) -> tuple[State, Report, tuple[()]]:
+            return *self.step(now, batch), ()
+
+        after, reports, _ = self._loop(one, state, batches, count)
+        return after, reports
+
+    def _opened(self, state: State, batches: Batch, count: Any, coarse: int) -> tuple[State, list[Array], Arrays]:
+        """The same loop with the numbers of its last pass kept.
+
+        It is the same loop so that XLA rounds alike: a single step outside of one is rounded otherwise.
+        """
+
+        def one(now: State, batch: Batch) -> tuple[State, Report, tuple[list[Array], Arrays]]:
+            after, report, done = self.step.opened(now, batch)
+            self._passes[tuple(batches.x.shape)] = done
+            rows = done.loss.tape.rows
+            kept = [row.output for row, keep in zip(rows, _kept(done, coarse), strict=True) if keep]
+            return after, report, (kept, done.gradients if coarse < 2 else {})
+
+        after, _, (kept, gradients) = self._loop(one, state, batches, count)
+        return after, kept, gradients
+
+    def _loop(self, step: Any, state: State, batches: Batch, count: Any) -> tuple[State, Report, Any]:
+        jax = self._jax
+        layout = _Packing(state)
+
+        def one(i: Any, carried: tuple[Any, Report, Any]) -> tuple[Any, Report, Any]:
+            held, reports, _ = carried
             batch = Batch(*(None if a is None else a[i] for a in batches))
-            now, report = step(layout.open(held), batch)
+            now, report, kept = step(layout.open(held), batch)
             noted = jax.tree.map(lambda all_, this: all_.at[i].set(this), reports, report)
-            return layout.close(now), noted
+            return layout.close(now), noted, kept
 
         first = Batch(*(None if a is None else a[0] for a in batches))
-        shapes = jax.eval_shape(step, state, first)[1]
+        _, shapes, kept = jax.eval_shape(step, state, first)
         length = batches.x.shape[0]
         empty = jax.tree.map(lambda s: jax.numpy.zeros((length, *s.shape), s.dtype), shapes)
-        held, reports = jax.lax.fori_loop(0, count, one, (layout.close(state), empty))
-        return layout.open(held), reports
+        none = jax.tree.map(lambda s: jax.numpy.zeros(s.shape, s.dtype), kept)
+        held, reports, kept = jax.lax.fori_loop(0, count, one, (layout.close(state), empty, none))
+        return layout.open(held), reports, kept
 
 
 class _Packing:
     """Carries a small state through the loop as one vector for the parameters and one for each slot."""
 
-    def __init__(self, state: State, step: Step) -> None:
+    def __init__(self, state: State) -> None:
         self.like = state.parameters
-        self.slots = [slot for slot in step.optimizer.slots if slot not in step.optimizer.unused()]
+        self.slots: dict[str, Arrays] = {}
+        """By slot, the parameters that have it: "v/dense/kernel" is slot v of dense/kernel."""
+        for key in state.optimizer:
+            slot, _, path = key.partition("/")
+            if path:
+                self.slots.setdefault(slot, {})[path] = self.like[path]
         dtypes = {array.dtype for array in self.like.values()}
         size = sum(array.size for array in self.like.values())
         self.used = len(dtypes) == 1 and 0 < size < PACK_BELOW
@@ -150,24 +215,47 @@ class _Packing:
         if not self.used:
             return state
         xp = next(iter(self.like.values())).__array_namespace__()
-        slots = [packed(xp, {path: state.optimizer[f"{slot}/{path}"] for path in self.like}) for slot in self.slots]
-        return packed(xp, state.parameters), slots, state.optimizer["step"]
+        slots = [packed(xp, {p: state.optimizer[f"{slot}/{p}"] for p in like}) for slot, like in self.slots.items()]
+        return packed(xp, state.parameters), slots, state.optimizer["step"], state.untrained
 
     def open(self, held: Any) -> State:
         if not self.used:
             return held
-        vector, slots, number = held
+        vector, slots, number, untrained = held
         xp = vector.__array_namespace__()
         optimizer: Arrays = {"step": number}
-        for slot, values in zip(self.slots, slots, strict=True):
-            optimizer |= {f"{slot}/{path}": a for path, a in unpacked(xp, values, self.like).items()}
-        return State(unpacked(xp, vector, self.like), optimizer)
+        for (slot, like), values in zip(self.slots.items(), slots, strict=True):
+            optimizer |= {f"{slot}/{path}": a for path, a in unpacked(xp, values, like).items()}
+        return State(unpacked(xp, vector, self.like), optimizer, untrained)
 
 
-def _evaluate(step: Step, parameters: Arrays, batch: Batch) -> tuple[Any, Array]:
-    done = step.forward(parameters, batch, 0, training=False)
-    y = done.loss.tape.given("y", batch.y)
-    rows = step.loss.rows(y, done.y_pred).array
+def _kept(done: Pass, coarse: int) -> list[bool]:
+    """Which rows a tapped program keeps; the others are worked out again from those.
+
+    XLA computes several rows in one go, and adds up in another order when a row in their midst is wanted too. So at
+    the finest, all rows are kept but those between prediction and loss; then what was given and each layer's output,
+    with the gradients (1) or without them (2); then the outputs of the outermost layers (3); then what was given (4).
+    """
+    rows = done.loss.tape.rows
+    loss = range(done.y_pred.row.index + 1, done.loss.row.index + 1)
+    if coarse == FINEST:
+        return [row.op is None or row.index not in loss for row in rows]
+    outputs = {row.path: row.index for row in rows[: loss.start] if row.op is not None and row.path}
+    wanted = {index for path, index in outputs.items() if coarse < 3 or (coarse == 3 and "/" not in path)}
+    return [row.op is None or row.index in wanted for row in rows]
+
+
+def _evaluate(step: Step, state: State, batch: Batch) -> tuple[Any, Array]:
+    """What each row adds to the loss, with its weight and the price of the network's weights, and the prediction."""
+    done = step.forward(state, batch, 0, training=False)
+    tape = done.loss.tape
+    rows = step.loss.rows(tape.given("y", batch.y), done.y_pred).array
+    xp = namespace(rows)
+    rows = xp.mean(xp.reshape(rows, (rows.shape[0], -1)), axis=1)
+    if batch.weight is not None:
+        rows = rows * batch.weight
+    for path, price in tape.penalties.items():
+        rows = rows + price(tape.parameter(path)).array
     return rows, step.loss.prediction(done.y_pred).array
 
 

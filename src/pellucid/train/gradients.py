@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy
 
-from pellucid.autodiff import GradientReport, compare, finite_difference, ops
-from pellucid.autodiff.comparison import EPS64
+from pellucid.autodiff import GradientReport, check, ops
+from pellucid.autodiff.random import permutation
+from pellucid.autodiff.restart import Progress
 from pellucid.data.arrays import as_array
 from pellucid.errors import ShapeError, UsageError
 from pellucid.train.dataset import Numbers, target_of
 from pellucid.train.engine import XlaEngine
 from pellucid.train.model import Model
-from pellucid.train.step import Arrays, Batch, Step
+from pellucid.train.step import Batch, State, Step
+
+CHECK_ALL = 200_000
+"""Networks of up to so many weights are checked whole; of larger ones"""
+SAMPLE = 2_000
+"""weights are drawn, equally many of each parameter as far as they have them."""
 
 
 def gradients(
@@ -30,59 +37,81 @@ def gradients(
     >>> loss, g["dense/kernel"].tolist(), g["dense/bias"].tolist()
     (5.0, [[-7.0]], [-4.0])
     """
-    step, parameters, batch = _prepared(model, x, y, dtype)
+    step, state, batch = _prepared(model, x, y, dtype)
 
-    def both(parameters: Arrays, batch: Batch) -> Any:
-        done = step.backprop(parameters, batch, 0, training=False)
+    def both(state: State, batch: Batch) -> Any:
+        done = step.backprop(state, batch, 0, training=False)
         return done.loss.array, done.gradients
 
     if engine == "xla":
-        loss, found = XlaEngine(step, dtype).tapped(both)(parameters, batch)
+        loss, found = XlaEngine(step, dtype).compiled(both)(state, batch)
     elif engine == "numpy":
-        loss, found = both(parameters, batch)
+        loss, found = both(state, batch)
     else:
         raise UsageError(f"engine={engine!r} is not known; it is 'xla' or 'numpy'")
-    return float(loss), {path: numpy.asarray(found[path]) for path in parameters}
+    return float(loss), {path: numpy.asarray(found[path]) for path in state.parameters}
 
 
-def check_gradients(model: Model, x: Any, y: Any, *, tolerance: float = 1e-6) -> GradientReport:
-    """Every weight's gradient at these rows by back-propagation and by finite differences, in float64.
+def check_gradients(
+    model: Model, x: Any, y: Any, *, tolerance: float = 1e-6, sample: int | None = None
+) -> GradientReport:
+    """The weights' gradients at these rows by back-propagation and by finite differences, in float64.
 
-    report.ok: no number is wrong; report.worst: the largest relative distance; report.weights[path]: both
-    arrays, their distances and a verdict for each number (agree, rounding, kink, wrong).
+    report.ok: no number and no op's rule is wrong; report.worst: the largest relative distance;
+    report.weights[path]: both arrays, their distances and a verdict for each number (agree, rounding, kink,
+    wrong); report.kinks and report.culprits: which corners, and which op's rule. Dropout is off.
 
-    Cost: two forward passes for each weight; meant for small networks and a few rows.
+    sample: how many weights to check, drawn with a fixed seed; None for all of them, or 2,000 where there are more
+    than 200,000. The rule of each op is tested in either case.
+
+    Errors as for `model.fit`, UsageError for a sample below 1.
+
+    >>> import numpy as np, pellucid as pl
+    >>> model = pl.Sequential([pl.Dense(3, "tanh"), pl.Dense(1)])
+    >>> model.compile(loss="mean_squared_error")
+    >>> report = pl.check_gradients(model, np.array([[0.5, -1.0], [2.0, 0.3]]), np.array([[1.0], [0.0]]))
+    >>> report.ok, report.count, report.worst < 1e-6
+    (True, 13, True)
     """
-    step, parameters, batch = _prepared(model, x, y, "float64")
-    return check_step(step, parameters, batch, 0, training=False, tolerance=tolerance)
+    step, state, batch = _prepared(model, x, y, "float64")
+    return check_step(step, state, batch, 0, training=False, tolerance=tolerance, sample=sample)
 
 
 def check_step(
-    step: Step, parameters: Arrays, batch: Batch, number: int, *, training: bool, tolerance: float = 1e-6
+    step: Step,
+    state: State,
+    batch: Batch,
+    number: int,
+    *,
+    training: bool,
+    tolerance: float = 1e-6,
+    sample: int | None = None,
+    progress: Progress | None = None,
 ) -> GradientReport:
-    """Both gradients of one step, compared."""
+    """Both gradients of one step, compared. state and batch: NumPy arrays, the real numbers in float64.
 
-    def value(at: Arrays) -> Any:
-        return step.forward(at, batch, number, training).loss
+    progress: called with how many weights are done, and how many there are. The rest as for `check_gradients`.
+    """
+    done = step.backprop(state, batch, number, training)
+    values = {path: done.loss.tape.parameter(path) for path in state.parameters}
+    at = _places({path: value.array.size for path, value in values.items()}, sample)
+    return check(done.loss, values, done.gradients, tolerance=tolerance, at=at, progress=progress)
 
-    done = step.backprop(parameters, batch, number, training)
 
-    def loss_at(path: str, index: tuple[int, ...], change: float) -> float:
-        moved = parameters[path].copy()
-        moved[index] += change
-        return float(value(parameters | {path: moved}).array)
-
-    def slopes(path: str, index: tuple[int, ...]) -> tuple[float, float, float]:
-        here, h = loss_at(path, index, 0.0), 1e-6 * max(1.0, abs(float(parameters[path][index])))
-        left = (here - loss_at(path, index, -h)) / h
-        right = (loss_at(path, index, h) - here) / h
-        return left, right, 16 * EPS64 * max(1.0, abs(here)) / h
-
-    def f(values: Any) -> Any:
-        return value({path: v.array for path, v in values.items()})
-
-    by_change = finite_difference(f, parameters)
-    return compare(done.gradients, by_change, float(done.loss.array), slopes, tolerance)
+def _places(sizes: Mapping[str, int], sample: int | None) -> dict[str, Any] | None:
+    """Which numbers of each parameter are checked; None for all."""
+    if sample is not None and sample < 1:
+        raise UsageError(f"sample={sample}: how many weights to check is a whole number, 1 or more")
+    total = sum(sizes.values())
+    left = sample or (total if total <= CHECK_ALL else SAMPLE)
+    if left >= total:
+        return None
+    chosen: dict[str, Any] = {}
+    # From the smallest on, so that what a bias can not use of its share falls to the others.
+    for k, path in enumerate(sorted(sizes, key=lambda path: sizes[path])):
+        share = min(sizes[path], left // (len(sizes) - k))
+        chosen[path], left = permutation(sizes[path], 0, "check", path)[:share], left - share
+    return chosen
 
 
 def feed_forward(x: Any, y: Any, weights: list[Any]) -> Numbers:
@@ -103,7 +132,7 @@ def feed_forward(x: Any, y: Any, weights: list[Any]) -> Numbers:
     return ops.mean(ops.square(output - y), axis=1)
 
 
-def _prepared(model: Model, x: Any, y: Any, dtype: str) -> tuple[Step, Arrays, Batch]:
+def _prepared(model: Model, x: Any, y: Any, dtype: str) -> tuple[Step, State, Batch]:
     now = model.compiled
     if now.loss is None:
         raise UsageError("the model has no loss yet; call model.compile(optimizer, loss) first")
@@ -111,5 +140,8 @@ def _prepared(model: Model, x: Any, y: Any, dtype: str) -> tuple[Step, Arrays, B
     model.build(rows)
     target = target_of(now.loss, y, dtype)
     now.loss.check_targets(target, now.units)
-    parameters = {path: array.astype(dtype) for path, array in model.parameters().items()}
-    return Step(model, now.loss, now.optimizer), parameters, Batch(rows, target)
+    trained, untrained = (
+        {path: array.astype(dtype) for path, array in arrays.items()}
+        for arrays in (model.parameters(), model.untrained())
+    )
+    return Step(model, now.loss, now.optimizer), State(trained, untrained=untrained), Batch(rows, target)

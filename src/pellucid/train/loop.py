@@ -14,9 +14,12 @@ import numpy
 
 from pellucid.errors import NotFiniteError
 from pellucid.nn.metrics import Metric
-from pellucid.train.dataset import Dataset, Numbers, Plan
+from pellucid.train.dataset import Dataset, Numbers, Plan, chunks
 from pellucid.train.engine import Engine
 from pellucid.train.step import Arrays, Batch, Report, State
+
+Statistics = dict[str, dict[str, list[Numbers]]]
+"""By metric and by the name of a statistic: its arrays, call after call."""
 
 CALL_SECONDS = 0.1
 """A compiled call is kept about this short, so that a bar moves and Ctrl-C is heard."""
@@ -34,6 +37,8 @@ class Progress:
     """Of the steps done since the last one told."""
     logs: dict[str, Any] | None = None
     """At the end of an epoch: loss, metrics, and the same with `val_`."""
+    totals: Totals | None = None
+    """The statistics of the epoch's metrics so far."""
 
 
 @dataclass
@@ -47,56 +52,30 @@ class Loop:
     validation: Dataset | None = None
     _pace: int = 4
 
-    def epochs(self, state: State, first: int, count: int) -> Generator[Progress, None, None]:
-        """Trains, telling of it after each call and each epoch."""
-        step = first * self.plan.steps
-        for epoch in range(first, first + count):
-            losses: list[Numbers] = []
-            sizes: list[Numbers] = []
-            totals = Totals(self.metrics)
-            for batches, steps, rows in self._chunks(epoch):
-                before = state
-                started = time.perf_counter()
-                state, report = self.engine.run(state, batches, steps)
-                self._adapt(steps, time.perf_counter() - started, batches)
-                if not numpy.isfinite(report.loss).all():
-                    last, batch, at = self._last_finite(before, batches, report, step)
-                    if at > step:  # the finite steps of this call happened, and are told
-                        yield Progress(epoch, at, last, report.loss[: at - step])
-                    raise Diverged(last, batch, at)
-                totals.add(report.metrics)
-                losses.append(report.loss)
-                sizes.append(numpy.full(steps, rows))
-                step += steps
-                yield Progress(epoch, step, state, report.loss)
-            logs = {"loss": float(numpy.average(numpy.concatenate(losses), weights=numpy.concatenate(sizes)))}
-            logs |= totals.results()
-            if self.validation is not None:
-                found = evaluate(self.engine, state.parameters, self.validation, self.metrics)
-                logs |= {f"val_{name}": value for name, value in found.items()}
-            yield Progress(epoch, step, state, logs=logs)
-
-    def _chunks(self, epoch: int) -> Iterator[tuple[Batch, int, int]]:
-        """The epoch's batches, several at a time, with how many and how many rows each: (batches, n, rows).
-
-        Whole batches lie in arrays of one length, so that one compiled program serves every chunk; the
-        smaller batch at the end of an epoch is a chunk of its own.
-        """
-        size, length = self.plan.batch_size, self.plan.chunk(self.data.row_bytes())
-        waiting: list[Numbers] = []
-        for places in self.plan.batches(epoch):
-            if len(places) < size:
-                if waiting:
-                    yield self.data.stack(waiting, length), len(waiting), size
-                    waiting = []
-                yield self.data.stack([places], 1), 1, len(places)
-                continue
-            waiting.append(places)
-            if len(waiting) == min(length, self._pace):
-                yield self.data.stack(waiting, length), len(waiting), size
-                waiting = []
-        if waiting:
-            yield self.data.stack(waiting, length), len(waiting), size
+    def epoch(self, state: State, epoch: int, begun: Begun | None = None) -> Generator[Progress, None, None]:
+        """Trains one epoch, or the rest of one, telling of it after each call and at its end."""
+        begun = begun or Begun(Totals(self.metrics))
+        step = epoch * self.plan.steps + len(begun.losses)
+        losses, totals = [begun.losses], begun.totals
+        for batches, steps, _ in chunks(self.plan, self.data, epoch, len(begun.losses), pace=lambda: self._pace):
+            before = state
+            started = time.perf_counter()
+            state, report = self.engine.run(state, batches, steps)
+            self._adapt(steps, time.perf_counter() - started, batches)
+            if not numpy.isfinite(report.loss).all():
+                last, batch, at = self._last_finite(before, batches, report, step)
+                if at > step:  # the finite steps of this call happened, and are told
+                    yield Progress(epoch, at, last, report.loss[: at - step])
+                raise Diverged(last, batch, at)
+            totals.add(report.metrics)
+            losses.append(report.loss)
+            step += steps
+            yield Progress(epoch, step, state, report.loss, totals=totals)
+        logs = {"loss": float(numpy.average(numpy.concatenate(losses), weights=self.plan.sizes()))} | totals.results()
+        if self.validation is not None:
+            found = evaluate(self.engine, state, self.validation, self.metrics)
+            logs |= {f"val_{name}": value for name, value in found.items()}
+        yield Progress(epoch, step, state, logs=logs)
 
     def _adapt(self, steps: int, seconds: float, batches: Batch) -> None:
         """Steps of the next call, from the time the last one took (the first holds the compilation)."""
@@ -117,6 +96,14 @@ class Loop:
         return state, Batch(*(None if a is None else a[done] for a in batches)), step + done
 
 
+@dataclass
+class Begun:
+    """What there is of an epoch that is gone on with: its metrics so far and the losses of its steps."""
+
+    totals: Totals
+    losses: Numbers = field(default_factory=lambda: numpy.zeros(0, numpy.float32))
+
+
 class Diverged(NotFiniteError):
     """The loss or a weight stopped being finite at `step`; `state` holds the last finite weights."""
 
@@ -128,21 +115,27 @@ class Diverged(NotFiniteError):
 class Totals:
     """The statistics of metrics, batch after batch, as one."""
 
-    def __init__(self, metrics: tuple[Metric, ...]) -> None:
+    def __init__(self, metrics: tuple[Metric, ...], kept: Statistics | None = None) -> None:
         self.metrics = metrics
-        self.kept: dict[str, dict[str, list[Numbers]]] = {m.name: {} for m in metrics}
+        self.kept: Statistics = {m.name: {k: list(v) for k, v in (kept or {}).get(m.name, {}).items()} for m in metrics}
+
+    def copy(self) -> Totals:
+        """The same so far, to be gone on with apart."""
+        return Totals(self.metrics, self.kept)
 
     def add(self, statistics: dict[str, Arrays]) -> None:
         """Adds the statistics of several steps, each with a first axis for the steps."""
         for metric in self.metrics:
             for key, value in statistics[metric.name].items():
                 value = numpy.asarray(value)
+                kept = self.kept[metric.name].setdefault(key, [])
                 if metric.merge == "sum":
+                    # One step after the other, so that the sum is the same however many steps a call had.
                     wide = numpy.int64 if numpy.isdtype(value.dtype, "integral") else numpy.float64
-                    value = value.sum(axis=0, dtype=wide)
+                    so_far = [numpy.expand_dims(total, 0) for total in kept]
+                    kept[:] = [numpy.add.accumulate(numpy.concatenate([*so_far, value.astype(wide)]), axis=0)[-1]]
                 else:
-                    value = value.reshape(-1, *value.shape[2:])
-                self.kept[metric.name].setdefault(key, []).append(value)
+                    kept.append(value.reshape(-1, *value.shape[2:]))
 
     def results(self) -> dict[str, Any]:
         """Each metric's value."""
@@ -157,30 +150,29 @@ class Totals:
 
 
 def predictions(
-    engine: Engine, parameters: Arrays, data: Dataset, rows: int = 1024
+    engine: Engine, state: State, data: Dataset, rows: int = 1024
 ) -> Iterator[tuple[Batch, Numbers, Numbers]]:
-    """Batch by batch: the rows, the loss of each, the prediction.
+    """Batch by batch: the rows, what each adds to the loss, the prediction.
 
     The last batch is filled up to a whole one with rows it already has, and what they give is cut off
     again, so that one compiled program serves all.
     """
     rows = min(rows, 1 << max(0, len(data) - 1).bit_length())
+    state = State(state.parameters, {}, state.untrained)
     for start in range(0, len(data), rows):
         places = numpy.arange(start, min(start + rows, len(data)))
         batch = data.take(places)
         full = data.take(numpy.resize(places, rows)) if len(places) < rows else batch
-        losses, y_pred = engine.predict(parameters, full)
+        losses, y_pred = engine.predict(state, full)
         yield batch, losses[: len(places)], numpy.asarray(y_pred)[: len(places)]
 
 
-def evaluate(engine: Engine, parameters: Arrays, data: Dataset, metrics: tuple[Metric, ...]) -> dict[str, Any]:
+def evaluate(engine: Engine, state: State, data: Dataset, metrics: tuple[Metric, ...]) -> dict[str, Any]:
     """The loss and each metric over all rows."""
     totals = Totals(metrics)
     loss = 0.0
-    for batch, losses, y_pred in predictions(engine, parameters, data):
-        losses = losses.reshape(len(losses), -1).mean(axis=1)
-        weighed = losses if batch.weight is None else losses * batch.weight
-        loss += float(weighed.sum(dtype=numpy.float64))
+    for batch, losses, y_pred in predictions(engine, state, data):
+        loss += float(losses.sum(dtype=numpy.float64))
         found = {m.name: m.statistics(numpy, batch.y, y_pred, batch.weight) for m in metrics}
         totals.add({name: {k: numpy.asarray(v)[None] for k, v in s.items()} for name, s in found.items()})
     return {"loss": loss / len(data)} | totals.results()

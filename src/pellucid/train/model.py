@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy
 
 from pellucid import optim
-from pellucid.autodiff import FiniteDifference, Tape, Value
+from pellucid.autodiff import SPSA, FiniteDifference, Tape, Value
 from pellucid.data.arrays import as_array
 from pellucid.errors import ShapeError, UsageError
 from pellucid.nn import losses, metrics
 from pellucid.nn.layer import Layer
-from pellucid.record import RunFolder
+from pellucid.record import Recording, check_place
 from pellucid.train import engine as engines
+from pellucid.train.arguments import class_weights, method_of, metrics_of, positive, recording_of, three
 from pellucid.train.dataset import Dataset, Numbers, target_of
 from pellucid.train.loop import evaluate, predictions
-from pellucid.train.step import Arrays, Step
+from pellucid.train.step import Arrays, State, Step
 
 if TYPE_CHECKING:
     from pellucid.train.callbacks import Callback
     from pellucid.train.run import Run
-
-METHODS = {"backprop": None, "finite_difference": FiniteDifference()}
 
 
 @dataclass
@@ -36,6 +36,8 @@ class Compiled:
     loss: losses.Loss | None = None
     metrics: tuple[metrics.Metric, ...] = ()
     parameters: Arrays | None = None
+    untrained: Arrays = field(default_factory=dict[str, Any])
+    """What layers remember that no gradient changes, as running means."""
     dtype: str = "float32"
     features: tuple[int, ...] = ()
     """The shape of one input row."""
@@ -83,7 +85,7 @@ class Model(Layer):
         now = self.compiled
         now.optimizer = optim.get(optimizer)
         now.loss = None if loss is None else losses.get(loss)
-        now.metrics = tuple(_metrics(metrics))
+        now.metrics = tuple(metrics_of(metrics))
 
     def fit(
         self,
@@ -100,9 +102,9 @@ class Model(Layer):
         shuffle: bool = True,
         seed: int = 0,
         engine: str = "xla",
-        method: str | FiniteDifference = "backprop",
+        method: str | FiniteDifference | SPSA = "backprop",
         dtype: str | None = None,
-        record: bool | str | Path = False,
+        record: bool | str | Path | Recording = True,
         verbose: int = 1,
     ) -> Run:
         """Trains on rows x and targets y; the arguments are Keras' where Keras has them.
@@ -110,55 +112,47 @@ class Model(Layer):
         seed: decides initial weights, the order of the rows and dropout: a run is a function of it.
         engine: "xla" compiles many steps into one call; "numpy" runs the same lines eagerly.
         method: "backprop", "finite_difference" (each gradient by changing each weight and measuring the
-            loss), or a pellucid.FiniteDifference(eps, scheme).
+            loss), "spsa" (estimated by changing all weights at once), or a pellucid.FiniteDifference(eps, scheme)
+            or pellucid.SPSA(eps, samples).
         dtype: "float32" or "float64", of weights and arithmetic.
-        record: True writes the run into the next runs/N when it has ended, a path into that folder: history, loss
-            of each step, and the initial, final and kept weights. `run.folder` says where.
+        record: True records the run, while it is trained, in the next folder runs/N; a path, in that folder; False,
+            not at all; a pellucid.Recording says how. `run.folder` says where.
 
         Returns a Run: `run.history["loss"]` by epoch, `run.step_history["loss"]` by step.
 
         Raises ShapeError or DataError for input that does not fit, NotFiniteError where the loss becomes NaN
         (the last finite weights are kept), KeyboardInterrupt after Ctrl-C (the weights so far are kept).
         """
-        from pellucid.train.recording import write_run
-        from pellucid.train.run import train  # a run holds a model: each of the two files knows the other
+        from pellucid.train.recorder import Recorder
+        from pellucid.train.recording import callbacks_json, known_of_arrays
+        from pellucid.train.saving import describe
+        from pellucid.train.training import Training, train  # a run holds a model: each of the files knows the other
 
+        options = recording_of(record)
+        if options is not None:  # refused while nothing is lost
+            check_place(options.folder)
         data = self._dataset(x, y, sample_weight, class_weight, dtype, seed)
         validation = None
         if validation_data is not None:
-            validation = self._dataset(*_three(validation_data), None, dtype)
+            validation = self._dataset(*three(validation_data), None, dtype)
         elif validation_split:
             data, validation = data.split(validation_split)
-        # Made before training, so that a folder in use is refused while nothing is lost.
-        folder = RunFolder.create(None if record is True else record) if record else None
-        try:
-            run = train(
-                self,
-                data,
-                validation,
-                batch_size=_positive("batch_size", batch_size),
-                epochs=_positive("epochs", epochs),
-                callbacks=list(callbacks),
-                shuffle=shuffle,
-                seed=seed,
-                engine=engine,
-                method=method_of(method),
-                verbose=verbose,
-            )
-        except BaseException:
-            if folder is not None:
-                folder.path.rmdir()
-            raise
-        if folder is not None:
-            run.folder = write_run(folder, run, {"engine": engine}).path
-        return run
+        callbacks = list(callbacks)
+        how = Training(
+            positive("batch_size", batch_size), positive("epochs", epochs), seed, shuffle, engine, method_of(method)
+        )
+        recorder = None
+        if options is not None:
+            about = {"model": describe(self), "training": how.to_json(), "callbacks": callbacks_json(callbacks)}
+            recorder = Recorder(options, partial(known_of_arrays, about, data, validation, options.keep_data))
+        return train(self, data, validation, how, callbacks=callbacks, verbose=verbose, recorder=recorder)
 
     def evaluate(
         self, x: Any, y: Any, *, sample_weight: Any = None, engine: str = "xla", dtype: str | None = None
     ) -> dict[str, Any]:
         """The loss and each metric over all rows: {"loss": …, "accuracy": …}."""
         data = self._dataset(x, y, sample_weight, None, dtype)
-        return evaluate(self.evaluator(engine), self.cast(), data, self.compiled.metrics)
+        return evaluate(self.evaluator(engine), self.state(), data, self.compiled.metrics)
 
     def predict(self, x: Any, *, batch_size: int = 1024, engine: str = "xla") -> Numbers:
         """The network's output for each row; the first call creates the weights.
@@ -168,7 +162,7 @@ class Model(Layer):
         rows = as_array(x, "x").astype(self.compiled.dtype)
         self.build(rows)
         data = Dataset(rows, numpy.zeros((len(rows), 0), rows.dtype))
-        parts = predictions(self.evaluator(engine, only_predict=True), self.cast(), data, batch_size)
+        parts = predictions(self.evaluator(engine, only_predict=True), self.state(), data, batch_size)
         return numpy.concatenate([y_pred for _, _, y_pred in parts])
 
     def build(self, x: Numbers, seed: int = 0) -> None:
@@ -178,13 +172,19 @@ class Model(Layer):
             return
         if now.parameters is not None and now.features:
             raise ShapeError(f"the model was built for rows of shape {now.features}, but x has rows of {x.shape[1:]}")
-        tape = Tape(dict(now.parameters or {}), seed, dtype=None if now.parameters else now.dtype)
+        tape = Tape(
+            dict(now.parameters or {}),
+            seed,
+            dtype=None if now.parameters else now.dtype,
+            untrained=dict(now.untrained),
+        )
         with numpy.errstate(all="ignore"):
             y_pred = self(tape.given("x", x[:1].astype(now.dtype)))
         if not isinstance(y_pred, Value):
             raise UsageError(f"{type(self).__name__} returned {type(y_pred).__name__}, not what its layers made")
         now.last_op = y_pred.row.op.name if y_pred.row.op else ""
         now.parameters, now.features, now.units = tape.parameters, x.shape[1:], y_pred.shape[-1]
+        now.untrained = tape.untrained
 
     def parameters(self) -> Arrays:
         """Every weight by path: {"dense/kernel": array (i, units), …}; NumPy arrays."""
@@ -192,23 +192,30 @@ class Model(Layer):
             raise UsageError("the model has no weights yet; its first pass creates them: model.predict(x[:1])")
         return {path: numpy.asarray(array) for path, array in self.compiled.parameters.items()}
 
+    def untrained(self) -> Arrays:
+        """What layers remember that no gradient changes, by path: a BatchNormalization's running mean and variance."""
+        return {path: numpy.asarray(array) for path, array in self.compiled.untrained.items()}
+
     def load_parameters(self, parameters: Mapping[str, Any]) -> None:
-        """Takes these weights, by path; each has to have the shape of the one that it replaces, if any."""
+        """Takes these weights, by path; each has to have the shape of the one that it replaces, if any.
+
+        What `untrained()` names may be among them; what of it is not given stays.
+        """
         now = self.compiled
         # Kept as given: a float64 weight is not rounded before it is known in which precision it is used.
         new = {path: numpy.array(as_array(a, path)) for path, a in parameters.items()}
         new = {path: a if a.dtype.kind == "f" else a.astype(now.dtype) for path, a in new.items()}
-        if now.parameters is not None:
-            if new.keys() != now.parameters.keys():
-                odd = ", ".join(sorted(new.keys() ^ now.parameters.keys()))
-                raise UsageError(f"the weights given and the model's differ in: {odd}")
-            for path, array in new.items():
-                if array.shape != tuple(now.parameters[path].shape):
-                    raise ShapeError(
-                        f"{path} has shape {tuple(now.parameters[path].shape)}, the array given {array.shape}"
-                    )
-            new = {path: new[path] for path in now.parameters}
-        now.parameters = new
+        if now.parameters is None:
+            now.parameters = new
+            return
+        old = now.parameters | now.untrained
+        if odd := (now.parameters.keys() - new.keys()) | (new.keys() - old.keys()):
+            raise UsageError(f"the weights given and the model's differ in: {', '.join(sorted(odd))}")
+        for path, array in new.items():
+            if array.shape != tuple(old[path].shape):
+                raise ShapeError(f"{path} has shape {tuple(old[path].shape)}, the array given {array.shape}")
+        now.parameters = {path: new[path] for path in now.parameters}
+        now.untrained = {path: new.get(path, a) for path, a in now.untrained.items()}
 
     def summary(self) -> str:
         """A table of the layers, their weights' shapes and how many numbers they are."""
@@ -222,6 +229,11 @@ class Model(Layer):
         from pellucid.train.saving import save
 
         save(self, path)
+
+    def _repr_html_(self) -> str:
+        from pellucid.train.overview import model_overview
+
+        return model_overview(self).to_html()
 
     def _dataset(
         self,
@@ -245,7 +257,7 @@ class Model(Layer):
         now.loss.check_targets(target, now.units)
         weight = None if sample_weight is None else as_array(sample_weight, "sample_weight").astype(now.dtype)
         if class_weight is not None:
-            found = _class_weights(target, class_weight, now.dtype)
+            found = class_weights(target, class_weight, now.dtype)
             weight = found if weight is None else weight * found
         return Dataset(rows, target, weight)
 
@@ -254,10 +266,14 @@ class Model(Layer):
             raise UsageError(f"dtype={dtype!r} is not known; it is 'float32' or 'float64'")
         self.compiled.dtype = dtype
 
-    def cast(self) -> Arrays:
-        """The weights in the precision that the model computes in."""
+    def state(self) -> State:
+        """The weights, trained and untrained, in the precision that the model computes in."""
         now = self.compiled
-        return {p: a if str(a.dtype) == now.dtype else a.astype(now.dtype) for p, a in (now.parameters or {}).items()}
+        return State(*(_cast(arrays, now.dtype) for arrays in (now.parameters or {}, {}, now.untrained)))
+
+    def take(self, state: State) -> None:
+        """Takes the weights of a state, trained and untrained, as they are."""
+        self.compiled.parameters, self.compiled.untrained = state.parameters, state.untrained
 
     def evaluator(self, name: str, only_predict: bool = False) -> engines.Engine:
         """An engine for evaluating, kept so that its compiled programs are."""
@@ -282,38 +298,5 @@ class _Output(losses.Loss):
         return y_pred
 
 
-def method_of(method: str | FiniteDifference) -> FiniteDifference | None:
-    """How gradients are found: None for back-propagation."""
-    if isinstance(method, FiniteDifference):
-        return method
-    if method not in METHODS:
-        raise UsageError(f"method={method!r} is not known; it is {' or '.join(map(repr, METHODS))}")
-    return METHODS[method]
-
-
-def _metrics(given: Sequence[str | metrics.Metric]) -> Iterable[metrics.Metric]:
-    if isinstance(given, str):
-        raise UsageError(f"metrics is a list: metrics=[{given!r}]")
-    return (metrics.get(metric) for metric in given)
-
-
-def _class_weights(target: Numbers, weights: Mapping[int, float], dtype: str) -> Numbers:
-    labels = target.argmax(axis=-1) if target.ndim > 1 and target.shape[-1] > 1 else target.reshape(len(target))
-    found = numpy.ones(len(labels), dtype)
-    for label, weight in weights.items():
-        if not (labels == label).any():
-            raise UsageError(f"class_weight names the class {label}, but no target is of that class")
-        found[labels == label] = weight
-    return found
-
-
-def _three(given: tuple[Any, ...]) -> tuple[Any, Any, Any]:
-    if len(given) not in (2, 3):
-        raise UsageError(f"validation_data is (x, y) or (x, y, sample_weight), not {len(given)} things")
-    return given if len(given) == 3 else (*given, None)
-
-
-def _positive(name: str, value: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | numpy.integer) or value < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise UsageError(f"{name}={value!r}: it is a whole number, 1 or more")
-    return int(value)
+def _cast(arrays: Arrays, dtype: str) -> Arrays:
+    return {path: a if str(a.dtype) == dtype else a.astype(dtype) for path, a in arrays.items()}

@@ -1,188 +1,146 @@
-"""A run: one training from its first step to its last, and what it left behind."""
+"""A run: one training from its first step to its last, and the way back to each of its steps."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy
 
-from pellucid.autodiff import FiniteDifference
-from pellucid.errors import NotFiniteError, UsageError
-from pellucid.train import engine as engines
-from pellucid.train.callbacks import Callback
-from pellucid.train.dataset import Dataset, Numbers, Plan
-from pellucid.train.loop import Diverged, Loop
-from pellucid.train.progress import Bar
+from pellucid.errors import RunError, UsageError
+from pellucid.train.dataset import Numbers
 from pellucid.train.replay import Replay
-from pellucid.train.step import Arrays, State, Step
+from pellucid.train.step import Arrays
 
 if TYPE_CHECKING:
+    from pellucid.explain.page import Page
+    from pellucid.explain.plot import Plot
+    from pellucid.train.callbacks import Callback
+    from pellucid.train.dataset import Dataset
     from pellucid.train.model import Model
-    from pellucid.train.replay import OpenStep
+    from pellucid.train.opened import OpenStep
+    from pellucid.train.recorder import Recorder
+    from pellucid.train.training import Training
+    from pellucid.train.why import Diagnosis
 
 
 @dataclass
 class Run:
-    """What `fit` returns: how the training went, and the way back to each of its steps."""
+    """What `fit`, `open_run`, `resume` and `rewind` return."""
 
     model: Model
-    replay: Replay
+    training: Training
+    """What was asked: batch size, epochs, seed, engine, method."""
     history: dict[str, list[Any]] = field(default_factory=dict[str, list[Any]])
     """By epoch, as Keras: "loss", each metric, and the same with `val_`."""
-    step_history: dict[str, Numbers] = field(default_factory=dict[str, Numbers])
+    step_history: dict[str, Numbers] = field(
+        default_factory=lambda: {"loss": numpy.zeros(0, numpy.float32)}  # until training tells more
+    )
     """By step: "loss"."""
     status: str = "running"
-    """"finished", "stopped early", "interrupted", "not finite" or "failed" (a callback raised)."""
+    """"finished", "stopped early", "interrupted", "not finite", "failed" (a callback raised), or "running", which a
+    run that was killed stays."""
     seconds: float = 0.0
     folder: Path | None = None
-    """Where the run was written, if it was."""
+    """Where the run is recorded, if it is."""
+    first: int = 0
+    """The first step of this run; above 0 for one that was rewound to there from `parent`."""
+    parent: Path | None = None
     final: Arrays = field(default_factory=dict[str, Any])
     """The weights after the last step; the model may hold those of its best epoch."""
+    callbacks: list[Callback] = field(default_factory=list["Callback"], repr=False)
+    source: Callable[[], tuple[Replay, Dataset | None]] | None = field(default=None, repr=False)
+    """Reads from the folder what it takes to run the run again, and the validation rows."""
+    recorder: Recorder | None = field(default=None, repr=False)
+    trouble: RunError | None = field(default=None, repr=False)
+    """Why the run could not be recorded to its end."""
+    _replay: Replay | None = field(default=None, repr=False)
+    _validation: Dataset | None = field(default=None, repr=False)
 
     @property
     def steps(self) -> int:
+        """How many steps there were, those before a rewind included."""
         return len(self.step_history["loss"])
 
     @property
     def epochs(self) -> int:
         return len(self.history.get("loss", []))
 
+    @property
+    def replay(self) -> Replay:
+        """What it takes to run the run again; DataError where its data moved or changed."""
+        if self._replay is None:
+            assert self.source is not None
+            self._replay, self._validation = self.source()
+        return self._replay
+
+    @property
+    def validation(self) -> Dataset | None:
+        """The rows it was watched with, if any."""
+        return self.replay and self._validation
+
+    def with_data(self, replay: Replay, validation: Dataset | None) -> Run:
+        """The run, with what it takes to run it again at hand."""
+        self._replay, self._validation = replay, validation
+        return self
+
     def at(self, n: int) -> OpenStep:
-        """Step n, opened: run again from the start of the run, with every value of its pass."""
-        if not -self.steps <= n < self.steps:
-            raise UsageError(f"step {n} is not there: the run has steps 0 to {self.steps - 1}")
+        """Step n, opened: run again from the nearest checkpoint, with every value of its pass.
+
+        Step n uses batch n; the weights before it are those after n updates. -1 is the last step. Raises UsageError
+        for a step that is not there, DataError where the data moved or changed.
+        """
+        if self.first == self.steps:
+            raise UsageError(f"step {n} is not there: the run was stopped before its first step")
+        if not (self.first <= n < self.steps or self.first - self.steps <= n < 0):
+            where = f"; those before are in {self.parent}" if self.first and n >= 0 else ""
+            raise UsageError(f"step {n} is not there: the run has steps {self.first} to {self.steps - 1}{where}")
         return self.replay.open(n % self.steps)
 
+    def rewind(self, n: int, *, as_: str | Path | None = None, verbose: int = 1, **changes: Any) -> Run:
+        """Goes back to step n and trains on from there with the same weights and data order, and new choices.
 
-def train(
-    model: Model,
-    data: Dataset,
-    validation: Dataset | None,
-    *,
-    batch_size: int,
-    epochs: int,
-    callbacks: Sequence[Callback],
-    shuffle: bool,
-    seed: int,
-    engine: str,
-    method: FiniteDifference | None,
-    verbose: int,
-) -> Run:
-    """Trains a model; the heart of `Model.fit`."""
-    now = model.compiled
-    assert now.loss is not None
-    if not 0 <= seed < 2**64:
-        raise UsageError(f"seed={seed}: it is a whole number from 0 to 2**64 - 1")
-    model.build(data.x, seed)
-    now.parameters = model.cast()
-    step = Step(model, now.loss, now.optimizer, now.metrics, seed, method)
-    _check(step, now.parameters, data, now.last_op)
-    runner = engines.make(engine, step, now.dtype)
-    plan = Plan(len(data), min(batch_size, len(data)), seed, shuffle)
-    state = State(dict(now.parameters), now.optimizer.init({p: numpy.asarray(a) for p, a in now.parameters.items()}))
-    run = Run(model, Replay(step, runner, plan, data, state))
-    loop = Loop(runner, plan, data, now.metrics, validation)
-    losses: list[Numbers] = []
-    started = time.perf_counter()
-    for callback in callbacks:
-        callback.model = model
-        callback.on_train_begin()
-    try:
-        with Bar(epochs, plan.steps, verbose) as bar:
-            _consume(run, loop, runner.start(state), epochs, callbacks, losses, bar)
-    except KeyboardInterrupt:
-        run.status = "interrupted"
-        raise
-    except Diverged as error:
-        run.status = "not finite"
-        now.parameters = error.state.parameters
-        raise _explained(error, step) from None
-    except Exception:  # a callback's own
-        run.status = "failed"
-        raise
-    finally:
-        run.seconds = time.perf_counter() - started
-        run.step_history["loss"] = numpy.concatenate(losses) if losses else numpy.zeros(0, now.dtype)
-        run.final = {path: numpy.asarray(a) for path, a in (now.parameters or {}).items()}
-        for callback in callbacks:
-            callback.on_train_end()
-        vars(model)["run"] = run
-    return run
+        as_: the folder of the new run; None takes the next number. changes: `learning_rate=0.01` or any other
+        setting of the optimizer, `optimizer=`, `loss=`, `epochs=`, and, as {"dropout.rate": 0.1}, settings of layers
+        by path: run.rewind(8, **{"dropout.rate": 0.1}). Returns the new run; raises UsageError for a change that
+        is not known.
+        """
+        from pellucid.train.rewind import rewind  # it trains, and so knows this file
 
+        return rewind(self, n, as_, changes, verbose)
 
-def _consume(
-    run: Run,
-    loop: Loop,
-    state: State,
-    epochs: int,
-    callbacks: Sequence[Callback],
-    losses: list[Numbers],
-    bar: Bar,
-) -> None:
-    """Takes what the loop tells: into the history, the model, the bar, the callbacks."""
-    model = run.model
-    for epoch in range(epochs):
-        for callback in callbacks:
-            callback.on_epoch_begin(epoch)
-        for progress in loop.epochs(state, epoch, 1):
-            state = progress.state
-            model.compiled.parameters = state.parameters
-            if len(progress.losses):
-                losses.append(progress.losses)
-            bar.show(progress)
-            if progress.logs is None:
-                continue
-            for name, value in progress.logs.items():
-                run.history.setdefault(name, []).append(value)
-            for callback in callbacks:
-                callback.on_epoch_end(epoch, progress.logs)
-            if any(callback.stop_training for callback in callbacks):
-                run.status = "stopped early"
-                bar.ended(progress.step)
-                return
-    run.status = "finished"
+    def diff(self, other: Run) -> Page:
+        """Where two runs part: the choices, the first step and the first number that differ, the curves."""
+        from pellucid.train.diff import diff
 
+        return diff(self, other)
 
-def _check(step: Step, parameters: Arrays, data: Dataset, last_op: str) -> None:
-    """Finds before the first step what would fail, or teach nothing, in every step."""
-    loss = step.loss
-    takes_logits = getattr(loss, "from_logits", False)
-    if takes_logits and last_op in ("softmax", "sigmoid"):
-        raise UsageError(
-            f"the last layer ends in {last_op}, but {loss.name}(from_logits=True) applies {loss.link} itself: "
-            f"remove the {last_op}, or give the loss from_logits=False"
-        )
-    first = data.take(numpy.zeros(1, numpy.int64))
-    with numpy.errstate(all="ignore"):
-        step.forward({p: numpy.asarray(a) for p, a in parameters.items()}, first, 0, training=False)
+    def why(self) -> Diagnosis:
+        """What went wrong, if anything: evidence, likely cause, and the one change to try."""
+        from pellucid.train.why import diagnose
 
+        return diagnose(self)
 
-def _explained(error: Diverged, step: Step) -> NotFiniteError:
-    """The first layer whose value was not finite, and a learning rate to try."""
-    plain = {path: numpy.asarray(a) for path, a in error.state.parameters.items()}
-    with numpy.errstate(all="ignore"):
-        tape = step.forward(plain, error.batch, error.step).loss.tape
-    bad = next((row for row in tape.rows if not _finite(row.output)), None)
-    if bad is None:
-        where = "the first value that is not finite is in the gradients or an update of the weights"
-    elif bad.path and bad.op:
-        where = f"the first value that is not finite is in {bad.path}"
-    else:
-        made = [row for row in tape.rows[: bad.index] if row.op and row.path]
-        large = f" of the output of {made[-1].path}, as large as {abs(made[-1].output).max():.3g}" if made else ""
-        where = f"the first value that is not finite is the loss{large}"
-    rate = float(step.optimizer.rate(numpy, error.step))
-    clipped = any(getattr(step.optimizer, name) for name in ("clipnorm", "clipvalue", "global_clipnorm"))
-    return NotFiniteError(
-        f"training stopped at step {error.step}: {where}. The last finite weights are kept. The learning rate there "
-        f"was {rate:g}; try {min(rate / 10, 0.001):g}"
-        + ("" if clipped else ", or global_clipnorm=1.0 on the optimizer")
-    )
+    def plot(self, points: int = 24) -> Plot:
+        """Loss, metrics, learning rate, and gradient norms by layer at so many steps, which are replayed for it.
 
+        `.save("run.png")`, .svg or .html; it needs matplotlib: pip install "pellucid[plot]".
+        """
+        from pellucid.train.overview import plot
 
-def _finite(array: Numbers) -> bool:
-    return not numpy.isdtype(array.dtype, "real floating") or bool(numpy.isfinite(array).all())
+        return plot(self, points)
+
+    def page(self) -> Page:
+        """The run at a glance."""
+        from pellucid.train.overview import page
+
+        return page(self)
+
+    def show(self) -> None:
+        """Prints the run at a glance."""
+        self.page().show()
+
+    def _repr_html_(self) -> str:
+        return self.page().to_html()

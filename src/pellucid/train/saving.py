@@ -9,13 +9,43 @@ from typing import Any, cast
 from pellucid import optim
 from pellucid.autodiff import Array
 from pellucid.errors import RunError, UsageError
-from pellucid.nn import dense, layer, losses, metrics
+from pellucid.nn import (
+    attention,
+    convolution,
+    dense,
+    depthwise,
+    layer,
+    losses,
+    merging,
+    metrics,
+    noise,
+    normalization,
+    pooling,
+    recurrent,
+    resizing,
+    sequences,
+    shaping,
+)
 from pellucid.record import files
 from pellucid.train import sequential
 from pellucid.train.model import Model
 
 VERSION = 1
-BUILT_IN = (dense, sequential)
+BUILT_IN = (
+    attention,
+    convolution,
+    dense,
+    depthwise,
+    merging,
+    noise,
+    normalization,
+    pooling,
+    recurrent,
+    resizing,
+    sequences,
+    sequential,
+    shaping,
+)
 """The modules with layers of the library: read with this one, so that a file finds each of them by name."""
 
 
@@ -32,6 +62,7 @@ def describe(model: Model) -> dict[str, Any]:
         "features": list(now.features),
         "units": now.units,
         "weights": list(now.parameters or {}),
+        "untrained": list(now.untrained),
     }
 
 
@@ -39,7 +70,7 @@ def revive(config: dict[str, Any], parameters: dict[str, Array]) -> Model:
     """The model that `describe` described, with these weights."""
     model = layer.from_json(config["network"])
     if not isinstance(model, Model):
-        raise RunError(f"{config['network'].get('layer')} is a layer, not a model")
+        raise RunError(f"{config['network'].get('class')} is a layer, not a model")
     now = model.compiled
     now.optimizer = optim.from_json(config["optimizer"])
     now.loss = losses.from_json(config["loss"]) if config["loss"] else None
@@ -47,6 +78,7 @@ def revive(config: dict[str, Any], parameters: dict[str, Array]) -> Model:
     now.dtype, now.features = config["dtype"], tuple(config["features"])
     now.units = config["units"]
     now.parameters = {path: parameters[path] for path in config["weights"]}
+    now.untrained = {path: parameters[path] for path in config["untrained"]}
     return model
 
 
@@ -56,7 +88,7 @@ def save(model: Model, path: str | Path) -> None:
     target = Path(path)
     if not target.parent.is_dir():
         raise UsageError(f"there is no folder {target.parent} to write {target.name} into")
-    files.write(target, files.tensors(model.parameters(), {"pellucid": config}))
+    files.write(target, files.tensors(model.parameters() | model.untrained(), {"pellucid": config}))
 
 
 def load(path: str | Path) -> Model:

@@ -8,12 +8,11 @@ at; with JAX tracers the same lines become one compiled program. There is no oth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from pellucid.autodiff import Array, FiniteDifference, Tape, Value, gradients, namespace
-from pellucid.autodiff.seam import is_numpy
+from pellucid.autodiff import SPSA, Array, FiniteDifference, Tape, Value, gradients, measured, namespace
 from pellucid.nn.layer import Layer
 from pellucid.nn.losses import Loss
 from pellucid.nn.metrics import Metric
@@ -23,10 +22,12 @@ Arrays = dict[str, Array]
 
 
 class State(NamedTuple):
-    """What changes from step to step: the parameters and the optimizer's state, two flat dicts."""
+    """What changes from step to step, as flat dicts of path to array."""
 
     parameters: Arrays
-    optimizer: Arrays
+    optimizer: Arrays = {}  # noqa: RUF012
+    untrained: Arrays = {}  # noqa: RUF012
+    """What layers remember that no gradient changes, as running means."""
 
 
 class Batch(NamedTuple):
@@ -53,55 +54,83 @@ class Step:
     optimizer: Optimizer
     metrics: tuple[Metric, ...] = ()
     seed: int = 0
-    method: FiniteDifference | None = None
+    method: FiniteDifference | SPSA | None = None
     """None: gradients by back-propagation."""
 
     def __call__(self, state: State, batch: Batch) -> tuple[State, Report]:
         """The state after the step, and what it reports."""
+        after, report, _ = self.run(state, batch)
+        return after, report
+
+    def run(self, state: State, batch: Batch) -> tuple[State, Report, Pass]:
+        """The step, with the pass whose gradients it used."""
         number = state.optimizer["step"]
         if self.method is None:
-            done = self.backprop(state.parameters, batch, number)
+            done = self.backprop(state, batch, number)
         else:
-            done = self.measure(state.parameters, batch, number, self.method)
-        after = self.updated(state, done.gradients)
+            done = self.measure(state, batch, number, self.method)
+        after = self.updated(state, done)
         xp = namespace(done.loss.array)
         read = self.loss.prediction(done.y_pred.array)
         statistics = {m.name: m.statistics(xp, batch.y, read, batch.weight) for m in self.metrics}
-        return after, Report(done.loss.array, statistics)
+        return after, Report(done.loss.array, statistics), done
 
-    def updated(self, state: State, found: Arrays) -> State:
-        """The state after these gradients."""
+    def opened(self, state: State, batch: Batch) -> tuple[State, Report, Pass]:
+        """The step, with a pass whose tape also goes back, whichever way the gradients were found."""
+        after, report, done = self.run(state, batch)
+        if self.method is not None:
+            done = self.backprop(state, batch, state.optimizer["step"])._replace(gradients=done.gradients)
+        return after, report, done
+
+    def updated(self, state: State, done: Pass) -> State:
+        """The state after a pass with its gradients."""
+        untrained = state.untrained | {p: v.array for p, v in done.loss.tape.next_untrained.items()}
         if not state.parameters:  # nothing to learn, as a network of Flatten alone
-            return State({}, {"step": state.optimizer["step"] + 1})
-        changes, optimizer = self.optimizer.update(found, state.optimizer, state.parameters)
-        return State({path: w + changes[path] for path, w in state.parameters.items()}, optimizer)
+            return State({}, {"step": state.optimizer["step"] + 1}, untrained)
+        changes, optimizer = self.optimizer.update(done.gradients, state.optimizer, state.parameters)
+        parameters = {path: w + changes[path] for path, w in state.parameters.items()}
+        for path, limited in done.loss.tape.constraints.items():
+            parameters[path] = limited(namespace(parameters[path]), parameters[path])
+        return State(parameters, optimizer, untrained)
 
-    def forward(self, parameters: Arrays, batch: Batch, number: Any, training: bool = True) -> Pass:
+    def forward(self, state: State, batch: Batch, number: Any, training: bool = True) -> Pass:
         """One forward pass: the loss and the prediction, on their tape."""
-        tape = Tape(parameters, self.seed, number, training)
+        tape = Tape(state.parameters, self.seed, number, training, untrained=state.untrained)
         y_pred = self.model(tape.given("x", batch.x))
         weight = None if batch.weight is None else tape.given("weight", batch.weight)
-        return Pass(self.loss(tape.given("y", batch.y), y_pred, weight), y_pred)
+        loss = self.loss(tape.given("y", batch.y), y_pred, weight)
+        penalties = [price(tape.parameter(path)) for path, price in tape.penalties.items()]
+        return Pass(loss + sum(penalties[1:], penalties[0]) if penalties else loss, y_pred)
 
-    def backprop(self, parameters: Arrays, batch: Batch, number: Any, training: bool = True) -> Pass:
+    def backprop(self, state: State, batch: Batch, number: Any, training: bool = True) -> Pass:
         """A forward pass and, on the same tape, each gradient by back-propagation."""
-        done = self.forward(parameters, batch, number, training)
+        done = self.forward(state, batch, number, training)
         tape = done.loss.tape
-        found = gradients(done.loss, [tape.parameter(path) for path in parameters])
-        return done._replace(gradients={p: g.array for p, g in zip(parameters, found, strict=True)})
+        found = gradients(done.loss, [tape.parameter(path) for path in state.parameters])
+        return done._replace(gradients={p: g.array for p, g in zip(state.parameters, found, strict=True)})
 
-    def measure(self, parameters: Arrays, batch: Batch, number: Any, how: FiniteDifference) -> Pass:
-        """A forward pass, and each gradient by changing each weight in turn, in float64."""
-        done = self.forward(parameters, batch, number)
+    def measure(self, state: State, batch: Batch, number: Any, how: FiniteDifference | SPSA) -> Pass:
+        """A forward pass, and each gradient by changing weights and measuring the loss, in float64."""
+        done = self.forward(state, batch, number)
         xp = namespace(done.loss.array)
-        wide = {path: xp.astype(w, xp.float64) for path, w in parameters.items()}
+        wide = state._replace(  # in one order in both engines (JAX sorts keys), so that a direction is the same one
+            parameters={path: _wider(xp, state.parameters[path]) for path in sorted(state.parameters)},
+            untrained={path: _wider(xp, a) for path, a in state.untrained.items()},
+        )
         batch = Batch(*(_wider(xp, part) for part in batch))
+        if isinstance(how, FiniteDifference):
+            loss = self.forward(wide, batch, number).loss
+            slopes = measured(loss, [loss.tape.parameter(path) for path in wide.parameters], how)
+            found = dict(zip(wide.parameters, slopes, strict=True))
+        else:
 
-        def value(vector: Array) -> Array:
-            return self.forward(unpacked(xp, vector, wide), batch, number).loss.array
+            def value(vector: Array) -> Array:
+                at = wide._replace(parameters=unpacked(xp, vector, wide.parameters))
+                return self.forward(at, batch, number).loss.array
 
-        found = unpacked(xp, _slopes(xp, value, packed(xp, wide), how), wide)
-        return done._replace(gradients={p: xp.astype(found[p], w.dtype) for p, w in parameters.items()})
+            slope = how.estimate(xp, value, packed(xp, wide.parameters), self.seed, number)
+            found = unpacked(xp, slope, wide.parameters)
+        return done._replace(gradients={p: xp.astype(found[p], w.dtype) for p, w in state.parameters.items()})
 
 
 class Pass(NamedTuple):
@@ -134,22 +163,3 @@ def _wider(xp: Any, array: Array | None) -> Array | None:
     if array is None or not xp.isdtype(array.dtype, "real floating"):
         return array
     return xp.astype(array, xp.float64)
-
-
-def _slopes(xp: Any, value: Callable[[Array], Array], w: Array, how: FiniteDifference) -> Array:
-    """(f(w + h) - f(w - h)) / 2h, or (f(w + h) - f(w)) / h, for each number of the vector w."""
-    h = how.change(xp, w)
-    here = value(w) if how.scheme == "forward" else None
-    place = xp.arange(w.shape[0])
-
-    def slope(i: Any) -> Array:
-        up = xp.where(place == i, w + h, w)
-        down = w if here is not None else xp.where(place == i, w - h, w)
-        low = value(down) if here is None else here
-        return (value(up) - low) / (up[i] - down[i])
-
-    if is_numpy(xp):
-        return xp.asarray([slope(i) for i in range(w.shape[0])])
-    from jax import lax  # arrays that are not NumPy's are JAX's
-
-    return lax.map(slope, place)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,15 +12,20 @@ from pellucid.data.recipe import Recipe
 from pellucid.data.rows import Rows
 from pellucid.data.table import Table, open_table
 from pellucid.nn import losses, metrics
-from pellucid.nn.dense import CategoryEmbedding, Dense, Dropout
+from pellucid.nn.dense import CategoryEmbedding, Dense
 from pellucid.nn.layer import Layer
+from pellucid.nn.noise import Dropout
 from pellucid.optim import AdamW, CosineDecay, Optimizer
 from pellucid.train.callbacks import EarlyStopping
 from pellucid.train.dataset import Dataset, Numbers
 from pellucid.train.loop import predictions
 from pellucid.train.model import Model
-from pellucid.train.run import Run, train
+from pellucid.train.recorder import Recorder
+from pellucid.train.recording import callbacks_json
+from pellucid.train.run import Run
+from pellucid.train.saving import describe
 from pellucid.train.sequential import Sequential
+from pellucid.train.training import Training, train
 
 FIGURES = {
     "regression": ("mae", "rmse", "r2"),
@@ -172,28 +177,30 @@ def prepare(table: Table, recipe: Recipe, choices: Choices) -> TableRun:
     return TableRun(model, recipe, rows, choices, stopper)
 
 
-def fit(ready: TableRun, verbose: int = 1) -> Run:
-    """Trains on the training rows, stopping by the validation rows."""
+def fit(ready: TableRun, verbose: int = 1, recorder: Callable[[dict[str, Any]], Recorder] | None = None) -> Run:
+    """Trains on the training rows, stopping by the validation rows.
+
+    recorder: makes what records the run, from what its manifest holds of model, training and callbacks.
+    """
     choices = ready.choices
     assert choices.epochs and choices.batch_size
+    how = Training(choices.batch_size, choices.epochs, choices.seed, engine=choices.engine)
+    callbacks = [ready.stopper] if ready.stopper else []
+    about = {"model": describe(ready.model), "training": how.to_json(), "callbacks": callbacks_json(callbacks)}
     return train(
         ready.model,
         ready.part("training"),
         ready.part("validation") if ready.stopper else None,
-        batch_size=choices.batch_size,
-        epochs=choices.epochs,
-        callbacks=[ready.stopper] if ready.stopper else [],
-        shuffle=True,
-        seed=choices.seed,
-        engine=choices.engine,
-        method=None,
+        how,
+        callbacks=callbacks,
         verbose=verbose,
+        recorder=recorder(about) if recorder else None,
     )
 
 
 def score(model: Model, recipe: Recipe, data: Dataset) -> dict[str, Any]:
     """The figures of a task over some rows; for regression in the target's own unit."""
-    parts = [(b.y, p) for b, _, p in predictions(model.evaluator("xla"), model.parameters(), data)]
+    parts = [(b.y, p) for b, _, p in predictions(model.evaluator("xla"), model.state(), data)]
     y, y_pred = (numpy.concatenate(part) for part in zip(*parts, strict=True))
     if recipe.target.task == "regression":
         y, y_pred = recipe.target.decode(y), recipe.target.decode(y_pred)
@@ -205,7 +212,7 @@ def predict(model: Model, recipe: Recipe, table: Table) -> Iterator[tuple[Number
     for x, _ in recipe.encode(table):
         data = Dataset(x, numpy.zeros((len(x), 0), "float32"))
         engine = model.evaluator("xla", only_predict=True)
-        found = [y_pred for _, _, y_pred in predictions(engine, model.parameters(), data)]
+        found = [y_pred for _, _, y_pred in predictions(engine, model.state(), data)]
         output = numpy.concatenate(found)
         if recipe.target.task == "regression":
             yield recipe.target.decode(output).reshape(-1), None

@@ -1,0 +1,75 @@
+"""What a person may give `fit` and its kin, and what it becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy
+
+from pellucid.autodiff import SPSA, FiniteDifference
+from pellucid.errors import UsageError
+from pellucid.nn import metrics
+from pellucid.record import Recording
+from pellucid.train.dataset import Numbers
+
+METHODS = {"backprop": None, "finite_difference": FiniteDifference(), "spsa": SPSA()}
+
+
+def method_of(method: str | FiniteDifference | SPSA) -> FiniteDifference | SPSA | None:
+    """How gradients are found: None for back-propagation."""
+    if isinstance(method, FiniteDifference | SPSA):
+        return method
+    if method not in METHODS:
+        raise UsageError(f"method={method!r} is not known; it is {' or '.join(map(repr, METHODS))}")
+    return METHODS[method]
+
+
+def method_from_json(config: Mapping[str, Any] | None) -> FiniteDifference | SPSA | None:
+    """The method of a recorded run."""
+    if config is None:
+        return None
+    known = {kind.__name__: kind for kind in (FiniteDifference, SPSA)}
+    if config["method"] not in known:
+        raise UsageError(f"the method {config['method']!r} is not known; known: {', '.join(known)}")
+    return known[config["method"]](**{name: value for name, value in config.items() if name != "method"})
+
+
+def recording_of(record: bool | str | Path | Recording) -> Recording | None:
+    """How a run is recorded: None for not at all."""
+    if isinstance(record, bool):
+        return Recording() if record else None
+    return record if isinstance(record, Recording) else Recording(folder=record)
+
+
+def metrics_of(given: Sequence[str | metrics.Metric]) -> Iterable[metrics.Metric]:
+    """Each metric, by name or as it is."""
+    if isinstance(given, str):
+        raise UsageError(f"metrics is a list: metrics=[{given!r}]")
+    return (metrics.get(metric) for metric in given)
+
+
+def class_weights(target: Numbers, weights: Mapping[int, float], dtype: str) -> Numbers:
+    """The weight of each row, by the class of its target."""
+    labels = target.argmax(axis=-1) if target.ndim > 1 and target.shape[-1] > 1 else target.reshape(len(target))
+    found = numpy.ones(len(labels), dtype)
+    for label, weight in weights.items():
+        if not (labels == label).any():
+            raise UsageError(f"class_weight names the class {label}, but no target is of that class")
+        found[labels == label] = weight
+    return found
+
+
+def three(given: tuple[Any, ...]) -> tuple[Any, Any, Any]:
+    """validation_data as (x, y, sample_weight)."""
+    if len(given) not in (2, 3):
+        raise UsageError(f"validation_data is (x, y) or (x, y, sample_weight), not {len(given)} things")
+    return given if len(given) == 3 else (*given, None)
+
+
+def positive(name: str, value: int) -> int:
+    """A whole number, 1 or more."""
+    if isinstance(value, bool) or not isinstance(value, int | numpy.integer) or value < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise UsageError(f"{name}={value!r}: it is a whole number, 1 or more")
+    return int(value)
