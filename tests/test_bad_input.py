@@ -9,14 +9,17 @@ import os
 import random
 import re
 import shutil
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import polars as pl
 import pytest
 from safetensors.numpy import load_file
 
 from pellucid import cli
+from pellucid.record import files
 
 SMALL = ("--hidden", "3", "--epochs", "2", "-q", "--engine", "numpy")
 
@@ -28,13 +31,15 @@ class Done(NamedTuple):
 
 
 def pellucid(*arguments: Any) -> Done:
-    """Runs a command in this process; an exception that escapes fails the test."""
+    """Runs a command in this process; an exception that escapes fails the test, and so does a warning of NumPy's."""
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = cli.run([str(argument) for argument in arguments])
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), warnings.catch_warnings():
+        warnings.filterwarnings("always", category=UserWarning)  # the notes of the command line
+        with pytest.raises(SystemExit) as ended:
+            cli.main([str(argument) for argument in arguments])
     found = [stream.buffer.getvalue().decode() for stream in (out, err)]  # pyright: ignore
     assert "Traceback" not in found[1]
-    return Done(code, *found)
+    return Done(ended.value.code, *found)  # pyright: ignore
 
 
 def cells(count: int = 80) -> list[list[str]]:
@@ -191,9 +196,14 @@ def test_ten_thousand_columns() -> None:
     assert "more columns; recipe.json has them all" in done.out
     assert len(done.out.splitlines()) < 250
     assert re.search(r"dense/kernel +\(10000, 3\) +30,000", done.out)
-    shown = pellucid("show", "run")
-    assert shown.code == 2
-    assert "too many to print; name a part: --weight" in shown.err
+    whole = pellucid("show", "run", "--row", 0)
+    assert whole.code == 2
+    assert "too many to print; name a part: --weight" in whole.err
+    assert "or leave --row out for a summary" in whole.err
+    summary = pellucid("show", "run")
+    assert summary.code == 0
+    assert "30,007 weights" in summary.out
+    assert len(summary.out.splitlines()) < 60
     assert pellucid("show", "run", "--weight", "dense/kernel[9999,2]").code == 0
 
 
@@ -242,7 +252,7 @@ def test_a_place_that_cannot_be_written(runs: dict[str, Path]) -> None:
     assert all(part in done.err for part in says)
     assert not Path("no").exists()
     Path("file").write_text("x")
-    refused("train", file, "--target", "y", "--out", "file/run", *SMALL, says=("file/run",))
+    refused("train", file, "--target", "y", "--out", "file/run", *SMALL, says=("the folder file cannot be made",))
 
 
 # run folders
@@ -255,26 +265,83 @@ def test_a_run_that_is_not_there() -> None:
     refused("show", "empty", says=("empty/run.json is missing: this is no complete run folder",))
 
 
-@pytest.mark.parametrize("name", ["weights/best.safetensors", "recipe.json"])
-@pytest.mark.parametrize("damage", ["shorter", "other", "gone"])
-def test_a_run_that_is_torn(copy: Path, name: str, damage: str) -> None:
-    file = copy / name
+def damaged(file: Path, damage: str) -> str:
+    """Damages a file; what is said of it."""
     content = file.read_bytes()
     if damage == "gone":
         file.unlink()
-    else:
-        file.write_bytes(content[: len(content) // 2] if damage == "shorter" else content[:-9] + b"x" * 9)
-    new = table("new.csv", cells())
-    says = (f"{name} is missing",) if damage == "gone" else (f"{name} is torn",)
-    refused("predict", copy, new, "-o", "out.csv", says=says)
+        return "is missing"
+    file.write_bytes(content[: len(content) // 2] if damage == "shorter" else content[:-9] + b"x" * 9)
+    return "is torn"
 
 
-@pytest.mark.parametrize("name", ["weights/initial.safetensors", "steps.parquet"])
-def test_a_torn_file_is_found_when_it_is_needed(copy: Path, name: str) -> None:
-    (copy / name).write_bytes((copy / name).read_bytes()[:-1])
-    new = table("new.csv", cells()[:2])
-    assert pellucid("predict", copy, new).code in (0, 3)  # 3: a target is no class; the damage does not matter
-    refused("show", copy, "--unit", "dense[0]", says=(f"{name} is torn",))
+def unlabelled() -> str:
+    """A table to predict for."""
+    return table("new.csv", [row[:3] for row in cells(20)], HEADER[:3])
+
+
+DAMAGE = pytest.mark.parametrize("damage", ["shorter", "other", "gone"])
+
+
+@DAMAGE
+def test_a_recipe_that_is_torn(copy: Path, damage: str) -> None:
+    says = damaged(copy / "recipe.json", damage)
+    refused("predict", copy, unlabelled(), "-o", "out.csv", says=(f"recipe.json {says}",))
+    refused("show", copy, says=(f"recipe.json {says}",))
+
+
+@DAMAGE
+def test_best_weights_that_are_torn(copy: Path, damage: str) -> None:
+    says = damaged(copy / "weights/best.safetensors", damage)
+    done = pellucid("predict", copy, unlabelled())
+    assert (done.code, len(done.out.splitlines())) == (0, 21)
+    assert re.search(rf"note: .*best\.safetensors {says}.*; the weights of the last checkpoint are used", done.err)
+    assert pellucid("show", copy).code == 0
+
+
+@DAMAGE
+def test_losses_that_are_torn(copy: Path, damage: str) -> None:
+    says = damaged(next(copy.glob("steps-*.parquet")), damage)
+    shown = pellucid("show", copy, "--unit", "dense[0]")
+    assert shown.code == 0
+    assert re.search(rf"note: .*\.parquet {says}.*; steps can be opened, but not held to their recorded", shown.err)
+    assert shown.err.count("note: ") == 1
+    assert "which cannot be compared, for the record does not hold the losses" in shown.out
+    assert pellucid("predict", copy, unlabelled()).code == 0
+
+
+@DAMAGE
+def test_the_last_checkpoint_is_torn(copy: Path, damage: str) -> None:
+    says = damaged(max((copy / "checkpoints").iterdir()), damage)
+    shown = pellucid("show", copy, "--step", -1)
+    assert shown.code == 0
+    assert re.search(rf"note: .*checkpoints/\d+\.safetensors {says}.*; the checkpoint before it is used", shown.err)
+    assert shown.err.count("note: ") == 1
+    assert "the same, bit for bit, as recorded" in shown.out
+
+
+def test_the_first_checkpoint_is_torn(copy: Path) -> None:
+    for file in sorted((copy / "checkpoints").iterdir())[:-1]:
+        damaged(file, "other")
+    assert pellucid("predict", copy, unlabelled()).code == 0
+    shown = pellucid("show", copy, "--step", 0)
+    assert shown.code == 3
+    assert "step 0 cannot be reached: the checkpoints before it are torn" in shown.err
+
+
+def test_every_checkpoint_is_torn(copy: Path) -> None:
+    for file in (copy / "checkpoints").iterdir():
+        damaged(file, "shorter")
+    for words in (("show", copy), ("predict", copy, unlabelled()), ("resume", copy), ("diff", copy, copy)):
+        done = pellucid(*words)
+        assert done.code == 3
+        assert done.err.endswith(f"pellucid: {copy} has no whole checkpoint left; train again\n")
+
+
+def test_a_copy_of_the_data_that_is_torn(runs: dict[str, Path], copy: Path) -> None:
+    damaged(copy / "data/classes.csv", "other")
+    refused("show", copy, says=("data/classes.csv is torn",))
+    assert pellucid("predict", copy, unlabelled()).code == 0
 
 
 @pytest.mark.parametrize("damage", ["shorter", "empty", "list", "other"])
@@ -282,14 +349,28 @@ def test_a_manifest_that_is_torn(copy: Path, damage: str) -> None:
     file = copy / "run.json"
     text = file.read_text()
     file.write_text({"shorter": text[: len(text) // 2], "empty": "", "list": "[]", "other": "{}"}[damage])
-    says = ("run.json cannot be read as JSON", "torn") if damage in ("shorter", "empty") else ("is not a run",)
-    refused("show", copy, says=says)
+    for words in (("show", copy), ("predict", copy, unlabelled()), ("resume", copy), ("rewind", copy, "--step", 1)):
+        refused(*words, says=("run.json cannot be read as the record of a run", "it is torn or was edited"))
+
+
+def test_a_manifest_that_was_edited(copy: Path) -> None:
+    file = copy / "run.json"
+    text = file.read_text()
+    file.write_text(text.replace('"seed": 0', '"seed": 1'))
+    assert file.read_text() != text
+    for command in ("show", "check", "why", "resume"):
+        refused(command, copy, says=("run.json is torn or was edited: it is not what its seal says was written",))
+    refused("plot", copy, "-o", "out.png", says=("run.json is torn or was edited",))
+    listed = pellucid("runs", ".")
+    assert listed.code == 0
+    assert re.search(r"^copy +torn", listed.out, re.M)
+    assert "note: copy/run.json is torn or was edited" in listed.out
 
 
 def test_a_run_from_a_newer_version(copy: Path) -> None:
     manifest = json.loads((copy / "run.json").read_text())
     manifest |= {"format": 99, "versions": {"pellucid": "7.0"}}
-    (copy / "run.json").write_text(json.dumps(manifest))
+    files.write_sealed(copy / "run.json", {name: manifest[name] for name in manifest if name != files.SEAL})
     says = ("written by pellucid 7.0 in format 99", "reads up to format", "pip install -U pellucid")
     for words in (("predict", copy, "iris"), ("show", copy), ("check", copy)):
         refused(*words, says=says)
@@ -328,9 +409,16 @@ def test_a_full_disk_after_training(monkeypatch: pytest.MonkeyPatch, after: int)
     assert "No space left on device" in done.err
     left = [path for path in Path("run").rglob("*") if path.is_file()]
     assert not [path for path in left if path.name.endswith(".new")]
-    opened = pellucid("predict", Path("run").resolve(), Path(file).resolve())
-    assert opened.code == 3
-    assert "was stopped before training ended" in opened.err
+    if not Path("run").exists():  # full before the first checkpoint
+        assert sorted(path.name for path in Path.cwd().iterdir()) == [file]
+        return
+    assert json.loads(Path("run/run.json").read_text())["status"] == "running"
+    assert pellucid("runs", ".").out.splitlines()[1].split()[:2] == ["run", "killed"]
+    resumed = pellucid("resume", "run", "-q")
+    assert resumed.code == 0, resumed.err
+    assert pellucid("train", file, "--target", "y", "--out", "other", *SMALL).code == 0
+    last = "checkpoints/00000008.safetensors"
+    assert (Path("run") / last).read_bytes() == (Path("other") / last).read_bytes()
 
 
 def test_a_full_disk_while_predicting(runs: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -358,11 +446,14 @@ def test_a_learning_rate_that_is_far_too_large(engine: str) -> None:
     assert found is not None
     assert found[2].startswith("dense")
     assert re.search(r"The learning rate there was \S+; try \S+", done.err)
-    assert "the weights so far are in run" in done.out
-    assert json.loads(Path("run/run.json").read_text())["status"] == "not finite"
-    for which in ("initial", "final", "best"):
-        for path, array in load_file(f"run/weights/{which}.safetensors").items():
-            assert np.isfinite(array).all(), (which, path)
+    assert f"Stopped after {found[1]} steps; the run so far is in run" in done.out
+    manifest = json.loads(Path("run/run.json").read_text())
+    assert (manifest["status"], manifest["steps"]) == ("not finite", int(found[1]))
+    assert len(pl.read_parquet(Path("run") / manifest["losses"])) == manifest["steps"]
+    for name in manifest["files"]:
+        if name.endswith(".safetensors"):
+            for path, array in load_file(Path("run") / name).items():
+                assert np.isfinite(array).all(), (name, path)
     new = table("new.csv", cells())
     assert pellucid("predict", "run", new, "-o", "out.csv").code == 0
     shown = pellucid("show", "run", "--step", "999")
@@ -410,7 +501,7 @@ def test_options_of_train(words: list[str], says: tuple[str, ...]) -> None:
     ("words", "says"),
     [
         (["--step", "12"], ("step 12 is not there", "has steps 0 to 7")),
-        (["--step", "-1"], ("step -1 is not there", "has steps 0 to 7")),
+        (["--step", "-9"], ("step -9 is not there", "has steps 0 to 7")),
         (["--row", "16"], ("row 16 is not there", "step 0 has rows 0 to 15")),
         (["--row", "-1"], ("row -1 is not there", "step 0 has rows 0 to 15")),
         (["--weight", "dense/kernel[4,0]"], ("dense/kernel goes from [0,0] to [3,2]",)),
@@ -421,6 +512,14 @@ def test_options_of_train(words: list[str], says: tuple[str, ...]) -> None:
         (["--unit", "dense[3]"], ("dense has 3 units, 0 to 2",)),
         (["--unit", "dens[0]"], ("'dens'", "the layers are dense, dropout, dense_1")),
         (["--unit", "dense[0,1]"], ("dense[0,1]", '"dense[0]"')),
+        (["--layer", "dens"], ("dens", "dense, dropout, dense_1")),
+        (["--number", "dense[0]"], ("dense[0]",)),
+        (["--number", "dense[99,0]"], ("dense",)),
+        (["--gradient", "dens[0,0]"], ("dens",)),
+        (["--unit", "dense[0]", "--weight", "dense/bias[0]"], ("--unit and --weight are given", "one at a time")),
+        (["--layer", "dense", "--row", "2"], ("--row goes with --unit or --weight, not with --layer",)),
+        (["--number", "dense[0,0]", "--row", "2"], ("not with --number", "names the row itself")),
+        (["--save", "page.pdf"], ("page.pdf", ".html, .json or .txt")),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -433,6 +532,7 @@ def test_options_of_show(runs: dict[str, Path], words: list[str], says: tuple[st
     [
         (["--step", "8"], ("step 8 is not there", "has steps 0 to 7")),
         (["--rows", "0"], ("--rows 0", "1 or more")),
+        (["--sample", "0"], ("--sample 0", "1 or more")),
         (["--tolerance", "-1"], ("--tolerance -1", "1e-6")),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

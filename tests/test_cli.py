@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,14 +22,15 @@ import polars as pl
 import pytest
 from safetensors.numpy import load_file
 
-from pellucid import cli
+from pellucid import cli, open_run
 from pellucid.autodiff.op import OPS
 from pellucid.data.table import open_table
 from pellucid.explain.number import number
+from pellucid.record import Recording, RunFolder
 from pellucid.train.dataset import Plan
-from pellucid.train.recorded import Recorded
+from pellucid.train.table_source import TableSource
 
-COMMANDS = ("train", "predict", "show", "check", "doctor")
+COMMANDS = ("train", "predict", "show", "check", "diff", "why", "plot", "runs", "rewind", "resume", "doctor")
 SMALL = ("--hidden", "3", "--epochs", "2", "-q", "--engine", "numpy")
 
 
@@ -87,6 +89,17 @@ def written(path: Path, rows: list[dict[str, Any]], separator: str = ",") -> Pat
     else:
         path.write_text(text.getvalue())
     return path
+
+
+def checkpoint(folder: Path, which: int) -> dict[str, np.ndarray]:
+    """The weights in the first (0) or last (-1) checkpoint."""
+    arrays = load_file(sorted((folder / "checkpoints").iterdir())[which])
+    return {path.removeprefix("parameters/"): a for path, a in arrays.items() if path.startswith("parameters/")}
+
+
+def losses(folder: Path) -> np.ndarray:
+    """The recorded loss of each step."""
+    return pl.read_parquet(folder / json.loads((folder / "run.json").read_text())["losses"])["loss"].to_numpy()
 
 
 def predictions(text: str) -> tuple[list[str], list[dict[str, str]]]:
@@ -159,25 +172,29 @@ def test_the_commands_that_train_suggests_work(plain: dict[str, tuple[Path, Done
 def test_the_folder_of_a_run(iris: tuple[Path, Done]) -> None:
     folder, _ = iris
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    weights = {f"weights/{which}.safetensors" for which in ("initial", "final", "best")}
-    assert files == {"run.json", "recipe.json", "steps.parquet", *weights}
+    between = {name for name in files if name.startswith("checkpoints/")}
+    assert {f"checkpoints/{step:08}.safetensors" for step in (0, 35)} <= between
+    assert files - between == {"run.json", "recipe.json", "steps-00000035.parquet", "weights/best.safetensors"}
     manifest = json.loads((folder / "run.json").read_text())
+    assert manifest["files"].keys() == files - {"run.json"}
     assert manifest["status"] == "finished"
-    assert (manifest["steps"], manifest["epochs"], manifest["seed"]) == (35, 5, 0)
+    assert (manifest["steps"], manifest["epochs"], manifest["training"]["seed"]) == (35, 5, 0)
+    assert manifest["losses"] == "steps-00000035.parquet"
     assert manifest["data"]["source"] == "iris"
+    assert manifest["data"]["file"] is None
     assert {"python", "pellucid", "jax", "jaxlib", "numpy", "polars"} == manifest["versions"].keys()
     assert {"loss", "accuracy", "val_loss", "val_accuracy"} == manifest["history"].keys()
     assert all(len(values) == 5 for values in manifest["history"].values())
     recipe = json.loads((folder / "recipe.json").read_text())
     assert [column["name"] for column in recipe["columns"]] == open_table("iris").columns[:4]
     assert "\n  " in (folder / "recipe.json").read_text()
-    steps = pl.read_parquet(folder / "steps.parquet")
+    steps = pl.read_parquet(folder / "steps-00000035.parquet")
     assert steps["step"].to_list() == list(range(35))
     assert steps["loss"].dtype == pl.Float32
     assert steps["loss"].is_finite().all()
     shapes = {"dense/kernel": (4, 3), "dense/bias": (3,), "dense_1/kernel": (3, 3), "dense_1/bias": (3,)}
-    for name in weights:
-        assert {path: array.shape for path, array in load_file(folder / name).items()} == shapes
+    for found in (load_file(folder / "weights/best.safetensors"), checkpoint(folder, 0), checkpoint(folder, -1)):
+        assert {path: array.shape for path, array in found.items()} == shapes
 
 
 @pytest.mark.parametrize(
@@ -219,6 +236,7 @@ def test_train_and_predict_own_file(name: str, target: str, task: str, figures: 
 
 def test_runs_are_numbered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PELLUCID_RUNS", raising=False)
     (tmp_path / "runs" / "7").mkdir(parents=True)
     (tmp_path / "runs" / "notes").mkdir()
     assert "The run is in runs/8." in pellucid("train", "iris", *SMALL).out
@@ -234,7 +252,7 @@ def test_out_that_is_not_empty_is_refused(iris: tuple[Path, Done], tmp_path: Pat
     before = (folder / "run.json").read_bytes()
     done = pellucid("train", "iris", "--out", folder, *SMALL)
     assert done.code == 2
-    assert f"{folder} is there already and is not empty; choose another name with --out" in done.err
+    assert f"{folder} is there already and is not empty; choose another name (--out, --as)" in done.err
     assert (folder / "run.json").read_bytes() == before
     (tmp_path / "file").write_text("x")
     assert pellucid("train", "iris", "--out", tmp_path / "file", *SMALL).code == 2
@@ -244,16 +262,15 @@ def test_one_seed_gives_one_training(iris: tuple[Path, Done], tmp_path: Path) ->
     folder, _ = iris
     options = ("--hidden", "3", "--epochs", "5", "-q", "--out", tmp_path / "again")
     assert pellucid("train", "iris", *options).code == 0
-    for which in ("initial", "final", "best"):
-        name = f"weights/{which}.safetensors"
-        assert (folder / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
-    assert (folder / "steps.parquet").read_bytes() == (tmp_path / "again" / "steps.parquet").read_bytes()
+    ends = [f"checkpoints/{step:08}.safetensors" for step in (0, 35)]
+    for name in (*ends, "weights/best.safetensors", "steps-00000035.parquet", "recipe.json"):
+        assert (folder / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
 
 
 def test_another_seed_gives_another(tmp_path: Path) -> None:
     for seed in ("1", "2"):
         assert pellucid("train", "iris", "--seed", seed, "--out", tmp_path / seed, *SMALL).code == 0
-    first, second = (load_file(tmp_path / seed / "weights/final.safetensors") for seed in ("1", "2"))
+    first, second = (checkpoint(tmp_path / seed, -1) for seed in ("1", "2"))
     assert not np.array_equal(first["dense/kernel"], second["dense/kernel"])
 
 
@@ -304,14 +321,14 @@ def test_predict_is_model_predict(iris: tuple[Path, Done]) -> None:
     folder, _ = iris
     head, rows = predictions(pellucid("predict", folder, "iris").out)
     assert head == ["species", "species_setosa", "species_versicolor", "species_virginica"]
-    recorded = Recorded.open(folder)
-    x = np.concatenate([x for x, _ in recorded.recipe.encode(open_table("iris"))])
-    logits = recorded.model.predict(x).astype(np.float64)
+    model, recipe = open_run(folder).model, TableSource(RunFolder.open(folder)).recipe
+    x = np.concatenate([x for x, _ in recipe.encode(open_table("iris"))])
+    logits = model.predict(x).astype(np.float64)
     e = np.exp(logits - logits.max(axis=1, keepdims=True))
     expected = e / e.sum(axis=1, keepdims=True)
     found = np.array([[float(row[name]) for name in head[1:]] for row in rows])
     assert np.array_equal(found, expected)
-    classes = recorded.recipe.target.classes
+    classes = recipe.target.classes
     assert [row["species"] for row in rows] == [classes[i] for i in expected.argmax(axis=1)]
 
 
@@ -323,10 +340,10 @@ def test_predict_in_the_unit_of_the_target(houses: tuple[Path, Path], tmp_path: 
     assert (document["pellucid"], document["command"], document["rows"]) == (1, "predict", 90)
     _, rows = predictions((tmp_path / "out.csv").read_text())
     found = np.array([float(row["price"]) for row in rows])
-    recorded = Recorded.open(folder)
-    x = np.concatenate([x for x, _ in recorded.recipe.encode(open_table(file))])
+    model, recipe = open_run(folder).model, TableSource(RunFolder.open(folder)).recipe
+    x = np.concatenate([x for x, _ in recipe.encode(open_table(file))])
     target = json.loads((folder / "recipe.json").read_text())["target"]
-    by_hand = target["mean"] + target["scale"] * recorded.model.predict(x).astype(np.float64)[:, 0]
+    by_hand = target["mean"] + target["scale"] * model.predict(x).astype(np.float64)[:, 0]
     assert found == pytest.approx(by_hand, rel=1e-6)
     actual = np.array([row["price"] for row in house_rows()])
     assert actual.min() < found.mean() < actual.max()
@@ -369,10 +386,11 @@ def by_hand(folder: Path) -> list[ByHand]:
     table = pl.concat(list(open_table("iris").batches()))
     x = np.stack([(table[c["name"]].cast(float) - c["mean"]) / c["scale"] for c in recipe["columns"]], axis=1)
     y = np.array([recipe["target"]["classes"].index(label) for label in table["species"]])
-    training = Recorded.open(folder).rows.training().row
-    plan = Plan(len(training), manifest["batch_size"], manifest["seed"])
+    recorded = TableSource(RunFolder.open(folder))
+    training = recorded.recipe.rows(recorded.table()).training().row
+    plan = Plan(len(training), manifest["training"]["batch_size"], manifest["training"]["seed"])
     how = manifest["model"]["optimizer"]
-    w = {path: a.astype(np.float64) for path, a in load_file(folder / "weights/initial.safetensors").items()}
+    w = {path: a.astype(np.float64) for path, a in checkpoint(folder, 0).items()}
     m, v = ({path: np.zeros_like(a) for path, a in w.items()} for _ in range(2))
     steps = []
     for n in range(manifest["steps"]):
@@ -462,9 +480,8 @@ def test_the_run_by_hand_ends_at_the_final_weights(
     plain: dict[str, tuple[Path, Done]], steps: list[ByHand], engine: str
 ) -> None:
     folder, _ = plain[engine]
-    losses = pl.read_parquet(folder / "steps.parquet")["loss"].to_numpy()
-    assert losses == pytest.approx([step.values["each"].mean() for step in steps], rel=1e-4)
-    for path, array in load_file(folder / "weights/final.safetensors").items():
+    assert losses(folder) == pytest.approx([step.values["each"].mean() for step in steps], rel=1e-4)
+    for path, array in checkpoint(folder, -1).items():
         assert array == pytest.approx(steps[-1].after[path], rel=1e-3, abs=1e-5), path
 
 
@@ -474,7 +491,7 @@ def test_show_json_is_the_page_that_is_printed(eager: Path) -> None:
     document = done.document
     assert (document["pellucid"], document["command"]) == (1, "show")
     assert (document["step"], document["row"], document["drift"]) == (3, 1, 0.0)
-    assert document["loss"] == float(pl.read_parquet(eager / "steps.parquet")["loss"][3])
+    assert document["loss"] == float(losses(eager)[3])
     for block in document["page"]:
         if "formula" in block:
             value = number(block["value"])
@@ -504,17 +521,23 @@ def test_show_one_weight_and_one_unit(eager: Path, steps: list[ByHand]) -> None:
 def test_a_recorded_loss_is_replayed_bit_for_bit_in_a_fresh_process(iris: tuple[Path, Done]) -> None:
     folder, _ = iris
     code = f"""
-from pellucid.train.recorded import Recorded
-run = Recorded.open({str(folder)!r})
-print([(n, run.step(n).loss.tobytes() == run.folder.step_losses()[n].tobytes()) for n in (0, 1, 6, 20, 34)])
+import pellucid
+run = pellucid.open_run({str(folder)!r})
+recorded = run.step_history["loss"]
+print([(n, run.at(n).loss.tobytes() == recorded[n].tobytes() and run.at(n).exact) for n in (0, 1, 6, 20, 34)])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
     assert done.stdout.strip() == str([(n, True) for n in (0, 1, 6, 20, 34)])
 
 
-def test_show_refuses_data_that_changed(houses: tuple[Path, Path], tmp_path: Path) -> None:
+def test_show_refuses_data_that_changed_and_was_too_large_to_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pellucid.train.command.Recording", partial(Recording, keep_data=100))
     file = written(tmp_path / "h.csv", house_rows())
     assert pellucid("train", file, "--target", "price", "--out", tmp_path / "run", *SMALL).code == 0
+    assert not (tmp_path / "run/data").exists()
+    assert pellucid("show", tmp_path / "run").code == 0
     written(file, house_rows()[:-1])
     changed = pellucid("show", tmp_path / "run")
     assert changed.code == 3
@@ -642,26 +665,33 @@ def test_ctrl_c_keeps_the_weights_so_far(tmp_path: Path) -> None:
         out, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert err.strip() == "pellucid: interrupted"
-    steps_done = re.search(r"Stopped after ([\d,]+) steps; the weights so far are in", out)
+    steps_done = re.search(r"Stopped after ([\d,]+) steps; the run so far is in", out)
     assert steps_done is not None
     manifest = json.loads((folder / "run.json").read_text())
     assert manifest["status"] == "interrupted"
     assert manifest["steps"] == int(steps_done[1].replace(",", "")) > 0
-    assert len(pl.read_parquet(folder / "steps.parquet")) == manifest["steps"]
-    first, last = (load_file(folder / f"weights/{which}.safetensors") for which in ("initial", "final"))
+    assert len(losses(folder)) == manifest["steps"]
+    first, last = (checkpoint(folder, which) for which in (0, -1))
     assert not np.array_equal(first["dense/kernel"], last["dense/kernel"])
     assert len(pellucid("predict", folder, "iris").out.splitlines()) == 151
     assert pellucid("show", folder, "--step", 2).code == 0
 
 
-def test_kill_leaves_a_folder_that_says_it_is_unfinished(tmp_path: Path) -> None:
+def test_kill_leaves_a_folder_that_can_be_opened(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     with endless(folder) as process:
         process.kill()
     assert process.returncode == -signal.SIGKILL
-    assert json.loads((folder / "run.json").read_text())["status"] == "running"
-    for words in (("predict", folder, "iris"), ("show", folder), ("check", folder)):
-        done = pellucid(*words)
-        assert done.code == 3
-        assert f"{folder} was stopped before training ended, so it has no weights" in done.err
-        assert done.out == ""
+    manifest = json.loads((folder / "run.json").read_text())
+    assert manifest["status"] == "running"
+    predicted = pellucid("predict", folder, "iris")
+    assert (predicted.code, len(predicted.out.splitlines())) == (0, 151)
+    recorded = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert recorded == {"run.json", *manifest["files"]}  # what was half-written is gone
+    if manifest["steps"]:
+        shown = pellucid("show", folder, "--step", -1)
+        assert shown.code == 0
+        assert "the same, bit for bit, as recorded" in shown.out
+    gone = pellucid("show", folder, "--step", manifest["steps"])
+    assert gone.code == 2
+    assert f"step {manifest['steps']} is not there" in gone.err

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pellucid.autodiff import (
+        SPSA,
         FiniteDifference,
         GradientReport,
         Tape,
@@ -61,7 +62,16 @@ if TYPE_CHECKING:
         ShapeError,
         UsageError,
     )
-    from pellucid.nn.dense import Activation, CategoryEmbedding, Dense, Dropout, Flatten
+    from pellucid.nn.attention import (
+        MultiHeadAttention,
+        PositionEmbedding,
+        SinusoidalEncoding,
+        TransformerDecoder,
+        TransformerEncoder,
+    )
+    from pellucid.nn.convolution import Conv1D, Conv2D, Conv2DTranspose, Conv3D
+    from pellucid.nn.dense import Activation, CategoryEmbedding, Dense, Flatten
+    from pellucid.nn.depthwise import DepthwiseConv2D, SeparableConv2D
     from pellucid.nn.initializers import (
         GlorotNormal,
         GlorotUniform,
@@ -77,14 +87,25 @@ if TYPE_CHECKING:
     )
     from pellucid.nn.layer import Layer
     from pellucid.nn.losses import (
+        CTC,
         BinaryCrossentropy,
+        BinaryFocalCrossentropy,
         CategoricalCrossentropy,
+        CategoricalFocalCrossentropy,
+        CategoricalHinge,
+        CosineSimilarity,
+        Hinge,
         Huber,
+        KLDivergence,
+        LogCosh,
         Loss,
         MeanAbsoluteError,
         MeanSquaredError,
+        Poisson,
         SparseCategoricalCrossentropy,
+        SquaredHinge,
     )
+    from pellucid.nn.merging import Add, Average, Concatenate, Dot, Maximum, Multiply, Subtract
     from pellucid.nn.metrics import (
         ROCAUC,
         Accuracy,
@@ -96,21 +117,53 @@ if TYPE_CHECKING:
         Recall,
         RootMeanSquaredError,
     )
+    from pellucid.nn.noise import Dropout, GaussianNoise, SpatialDropout1D, SpatialDropout2D
+    from pellucid.nn.normalization import (
+        BatchNormalization,
+        GroupNormalization,
+        LayerNormalization,
+        RMSNormalization,
+    )
+    from pellucid.nn.pooling import (
+        AveragePooling1D,
+        AveragePooling2D,
+        GlobalAveragePooling1D,
+        GlobalAveragePooling2D,
+        GlobalMaxPooling1D,
+        GlobalMaxPooling2D,
+        MaxPooling1D,
+        MaxPooling2D,
+    )
+    from pellucid.nn.recurrent import GRU, LSTM, SimpleRNN
+    from pellucid.nn.regularizers import L1, L1L2, L2, MaxNorm
+    from pellucid.nn.resizing import Cropping1D, Cropping2D, UpSampling2D, ZeroPadding1D, ZeroPadding2D
+    from pellucid.nn.sequences import Bidirectional, Embedding, Masking, TimeDistributed
+    from pellucid.nn.shaping import Permute, RepeatVector, Reshape
     from pellucid.optim import (
         SGD,
+        Adadelta,
         Adagrad,
         Adam,
+        Adamax,
         AdamW,
         Constant,
         CosineDecay,
         ExponentialDecay,
+        Lamb,
+        Lion,
+        Muon,
+        Nadam,
         PiecewiseConstantDecay,
         RMSprop,
+        Scaled,
         Warmup,
     )
+    from pellucid.record import Recording
     from pellucid.train.callbacks import Callback, EarlyStopping
     from pellucid.train.gradients import check_gradients, feed_forward, gradients
     from pellucid.train.model import Model
+    from pellucid.train.opening import open_run
+    from pellucid.train.rewind import resume
     from pellucid.train.run import Run
     from pellucid.train.saving import load
     from pellucid.train.sequential import Sequential
@@ -118,21 +171,39 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
-    "autodiff": "FiniteDifference GradientReport Tape Value backprop finite_difference op",
+    "autodiff": "SPSA FiniteDifference GradientReport Tape Value backprop finite_difference op",
     "autodiff.ops": "absolute amax clip concatenate elu exp gelu leaky_relu log log_softmax matmul maximum "
     "mean minimum relu reshape selu sigmoid softmax softplus sqrt square sum swish tanh where",
     "errors": "DataError NotFiniteError PellucidError RunError ShapeError UsageError",
-    "nn.dense": "Activation CategoryEmbedding Dense Dropout Flatten",
+    "nn.convolution": "Conv1D Conv2D Conv2DTranspose Conv3D",
+    "nn.attention": "MultiHeadAttention PositionEmbedding SinusoidalEncoding TransformerDecoder TransformerEncoder",
+    "nn.dense": "Activation CategoryEmbedding Dense Flatten",
+    "nn.depthwise": "DepthwiseConv2D SeparableConv2D",
     "nn.initializers": "GlorotNormal GlorotUniform HeNormal HeUniform LecunNormal LecunUniform Ones Orthogonal "
     "RandomNormal RandomUniform Zeros",
     "nn.layer": "Layer",
-    "nn.losses": "BinaryCrossentropy CategoricalCrossentropy Huber Loss MeanAbsoluteError MeanSquaredError "
-    "SparseCategoricalCrossentropy",
+    "nn.losses": "CTC BinaryCrossentropy BinaryFocalCrossentropy CategoricalCrossentropy CategoricalFocalCrossentropy "
+    "CategoricalHinge CosineSimilarity Hinge Huber KLDivergence LogCosh Loss MeanAbsoluteError MeanSquaredError "
+    "Poisson SparseCategoricalCrossentropy SquaredHinge",
     "nn.metrics": "ROCAUC Accuracy ConfusionMatrix F1Score Metric Precision R2Score Recall RootMeanSquaredError",
-    "optim": "SGD Adagrad Adam AdamW Constant CosineDecay ExponentialDecay PiecewiseConstantDecay RMSprop Warmup",
+    "nn.merging": "Add Average Concatenate Dot Maximum Multiply Subtract",
+    "nn.noise": "Dropout GaussianNoise SpatialDropout1D SpatialDropout2D",
+    "nn.normalization": "BatchNormalization GroupNormalization LayerNormalization RMSNormalization",
+    "nn.pooling": "AveragePooling1D AveragePooling2D GlobalAveragePooling1D GlobalAveragePooling2D "
+    "GlobalMaxPooling1D GlobalMaxPooling2D MaxPooling1D MaxPooling2D",
+    "nn.recurrent": "GRU LSTM SimpleRNN",
+    "nn.regularizers": "L1 L1L2 L2 MaxNorm",
+    "nn.resizing": "Cropping1D Cropping2D UpSampling2D ZeroPadding1D ZeroPadding2D",
+    "nn.sequences": "Bidirectional Embedding Masking TimeDistributed",
+    "nn.shaping": "Permute RepeatVector Reshape",
+    "optim": "SGD Adadelta Adagrad Adam Adamax AdamW Constant CosineDecay ExponentialDecay Lamb Lion Muon Nadam "
+    "PiecewiseConstantDecay RMSprop Scaled Warmup",
+    "record": "Recording",
     "train.callbacks": "Callback EarlyStopping",
     "train.gradients": "check_gradients feed_forward gradients",
     "train.model": "Model",
+    "train.opening": "open_run",
+    "train.rewind": "resume",
     "train.run": "Run",
     "train.saving": "load",
     "train.sequential": "Sequential",
@@ -145,6 +216,7 @@ __all__ = [*_MODULE, "__version__"]  # pyright: ignore[reportUnsupportedDunderAl
 def __getattr__(name: str) -> Any:
     if name not in _MODULE:
         raise AttributeError(f"pellucid has no {name!r}")
+    import_module("pellucid.explain")  # which teaches a tape to show itself in a notebook
     value = globals()[name] = getattr(import_module(f"pellucid.{_MODULE[name]}"), name)
     return value
 

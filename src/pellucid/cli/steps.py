@@ -1,0 +1,122 @@
+"""The commands that open a run: its steps, its gradients, its faults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from pellucid.cli.app import SAVE, WHOLE, Json, RunPath, StepNumber, answer, app, screen_for
+
+Save = Annotated[Path | None, Parameter(**SAVE)]
+
+
+@app.command
+def show(
+    run: RunPath,
+    /,
+    *,
+    step: StepNumber = None,
+    row: Annotated[
+        int | None, Parameter(help="Everything about one row of the batch, 0 for the first.", **WHOLE)
+    ] = None,
+    layer: Annotated[str | None, Parameter(name=["--layer", "--values"], help='A layer, as "dense".')] = None,
+    unit: Annotated[str | None, Parameter(help='One unit of a layer for one row, as "dense[2]".')] = None,
+    weight: Annotated[str | None, Parameter(help='One weight, as "dense/kernel[0,1]".')] = None,
+    number: Annotated[
+        str | None, Parameter(help='One number of a layer, opened down to the data: "dense[3,1]".')
+    ] = None,
+    gradient: Annotated[str | None, Parameter(help="How the loss moves with that number, back to the loss.")] = None,
+    save: Save = None,
+    json: Json = False,
+) -> int:
+    """Open a step: at a glance, or one row, layer, unit, weight or number of it in formulas.
+
+    Example: `pellucid show runs/1 --step 7 --weight "dense/kernel[0,1]"`
+    """
+    from pellucid.train.step_command import Part, show_step
+
+    part = Part(row, layer, unit, weight, number, gradient)
+    return answer("show", show_step(run, step, part, save, screen_for(json)), json)
+
+
+@app.command
+def check(
+    run: RunPath,
+    /,
+    *,
+    step: StepNumber = None,
+    rows: Annotated[int | None, Parameter(help="How many rows of the batch to use; all otherwise.", **WHOLE)] = None,
+    sample: Annotated[
+        int | None, Parameter(help="How many weights to check; all of up to 200,000 otherwise.", **WHOLE)
+    ] = None,
+    tolerance: Annotated[float, Parameter(help="Relative distance that still agrees.")] = 1e-6,
+    json: Json = False,
+) -> int:
+    """Prove each gradient of a step twice: by back-propagation and by changing each weight.
+
+    Example: `pellucid check runs/1 --step 0`
+
+    Ends with 1 if any is wrong, and names the op whose rule is.
+    """
+    from pellucid.train.step_command import check_run
+
+    document = check_run(run, step, rows, sample, tolerance, screen_for(json))
+    return answer("check", document, json) or (0 if document["ok"] else 1)
+
+
+@app.command
+def diff(run: RunPath, other: RunPath, /, *, save: Save = None, json: Json = False) -> int:
+    """Say where two runs part: the choices, the first step and the first number that differ.
+
+    Example: `pellucid diff runs/1 runs/1b`
+    """
+    from pellucid.train.run_command import diff_runs
+
+    return answer("diff", diff_runs(run, other, save, screen_for(json)), json)
+
+
+@app.command
+def why(run: RunPath, /, *, save: Save = None, json: Json = False) -> int:
+    """Say what went wrong in a run, if anything: evidence, cause, and the one change to try.
+
+    Example: `pellucid why runs/1`
+    """
+    from pellucid.train.run_command import why_run
+
+    return answer("why", why_run(run, save, screen_for(json)), json)
+
+
+@app.command
+def plot(
+    run: RunPath,
+    /,
+    *,
+    out: Annotated[Path, Parameter(name=["--out", "-o"], help="A .png, .svg or .html file.")],
+    points: Annotated[int, Parameter(help="Steps replayed for the gradient norms.", **WHOLE)] = 24,
+    json: Json = False,
+) -> int:
+    """Draw loss, metrics, learning rate, and gradient norms by layer.
+
+    Example: `pellucid plot runs/1 -o run.png`
+    """
+    from pellucid.train.run_command import plot_run
+
+    return answer("plot", plot_run(run, out, points, screen_for(json)), json)
+
+
+@app.command
+def runs(
+    folder: Annotated[Path | None, Parameter(help="The folder of runs; by default runs.")] = None,
+    /,
+    *,
+    json: Json = False,
+) -> int:
+    """List the runs: what each was trained on, how far it came, how good it is.
+
+    Example: `pellucid runs`
+    """
+    from pellucid.train.run_command import list_runs
+
+    return answer("runs", list_runs(folder, screen_for(json)), json)
