@@ -1,10 +1,12 @@
 """A training step of a small convolution network: pellucid's fit, plain jax.grad, eager PyTorch.
 
-    python benchmarks/convolution.py [--rounds 5]
+    python benchmarks/convolution.py [--rounds 5] [--threads 2]
+    taskset -c 0 python benchmarks/convolution.py --threads 1
 
 28 × 28 × 1 images, two 3 × 3 convolutions (32 and 64 channels, "same", relu, each with a 2 × 2 max-pool), dense layers
 of 128 and 10, softmax cross-entropy, batches of 64, SGD. Each is timed by 20 steps in a row after a warm-up; they take
-turns, so that a busy moment of the machine meets them all, and the median counts. Run it while the machine is quiet.
+turns, so that a busy moment of the machine meets them all, and the median counts. Run it while the machine is quiet:
+PyTorch's threads wait for one another in a loop, and lose several times over to a busy neighbour; on one core less so.
 """
 
 import argparse
@@ -92,10 +94,10 @@ def plain_jax() -> Callable[[], list[float]]:
     return epoch
 
 
-def pytorch() -> Callable[[], list[float]]:
+def pytorch(threads: int) -> Callable[[], list[float]]:
     """Eager, channels last in memory, which is its fastest here."""
     nn = torch.nn
-    torch.set_num_threads(2)
+    torch.set_num_threads(threads)
     model = nn.Sequential(
         nn.Conv2d(1, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
         nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
@@ -120,12 +122,17 @@ def pytorch() -> Callable[[], list[float]]:
 def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("--rounds", type=int, default=5)
-    rounds = ask.parse_args().rounds
-    ways = {"pellucid, model.fit": pellucid(), "jax.grad": plain_jax(), f"PyTorch {torch.__version__}": pytorch()}
+    ask.add_argument("--threads", type=int, default=2, help="PyTorch's; XLA takes the cores that the process has")
+    asked = ask.parse_args()
+    ways = {
+        "pellucid, model.fit": pellucid(),
+        "jax.grad": plain_jax(),
+        f"PyTorch {torch.__version__}": pytorch(asked.threads),
+    }
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for run in ways.values():
         run()
-    for _ in range(rounds):
+    for _ in range(asked.rounds):
         for name, run in ways.items():
             seconds[name] += run()
     theirs = median(list(seconds.values())[-1])

@@ -109,13 +109,23 @@ if TYPE_CHECKING:
     from pellucid.nn.metrics import (
         ROCAUC,
         Accuracy,
+        BoxIoU,
         ConfusionMatrix,
         F1Score,
+        MeanAveragePrecision,
         Metric,
+        Perplexity,
         Precision,
         R2Score,
         Recall,
         RootMeanSquaredError,
+        TopKAccuracy,
+        bleu,
+        box_iou,
+        character_error_rate,
+        detection_average_precision,
+        edit_distance,
+        word_error_rate,
     )
     from pellucid.nn.noise import Dropout, GaussianNoise, SpatialDropout1D, SpatialDropout2D
     from pellucid.nn.normalization import (
@@ -185,7 +195,9 @@ _HOME = {
     "nn.losses": "CTC BinaryCrossentropy BinaryFocalCrossentropy CategoricalCrossentropy CategoricalFocalCrossentropy "
     "CategoricalHinge CosineSimilarity Hinge Huber KLDivergence LogCosh Loss MeanAbsoluteError MeanSquaredError "
     "Poisson SparseCategoricalCrossentropy SquaredHinge",
-    "nn.metrics": "ROCAUC Accuracy ConfusionMatrix F1Score Metric Precision R2Score Recall RootMeanSquaredError",
+    "nn.metrics": "ROCAUC Accuracy BoxIoU ConfusionMatrix F1Score MeanAveragePrecision Metric Perplexity Precision "
+    "R2Score Recall RootMeanSquaredError TopKAccuracy bleu box_iou character_error_rate "
+    "detection_average_precision edit_distance word_error_rate",
     "nn.merging": "Add Average Concatenate Dot Maximum Multiply Subtract",
     "nn.noise": "Dropout GaussianNoise SpatialDropout1D SpatialDropout2D",
     "nn.normalization": "BatchNormalization GroupNormalization LayerNormalization RMSNormalization",

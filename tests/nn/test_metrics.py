@@ -37,6 +37,13 @@ def auc(y, p, w):
     return np.mean([sk.roc_auc_score(y == c, p[:, c], sample_weight=w) for c in kinds])
 
 
+def average_precision(y, p, w):
+    if p.shape[1] == 1:
+        return sk.average_precision_score(y, p[:, 0], sample_weight=w)
+    kinds = [c for c in range(p.shape[1]) if (y == c).any()]
+    return np.mean([sk.average_precision_score(y == c, p[:, c], sample_weight=w) for c in kinds])
+
+
 def guess(p):
     return binary(p) if p.shape[1] == 1 else p.argmax(1)
 
@@ -44,6 +51,7 @@ def guess(p):
 CLASSES = {
     "accuracy": (metrics.Accuracy(), lambda y, p, w: sk.accuracy_score(y, guess(p), sample_weight=w)),
     "auc": (metrics.ROCAUC(), auc),
+    "map": (metrics.MeanAveragePrecision(), average_precision),
     "confusion": (
         metrics.ConfusionMatrix(),
         lambda y, p, w: sk.confusion_matrix(y, guess(p), labels=range(max(2, p.shape[1])), sample_weight=w),

@@ -60,7 +60,7 @@ def test_a_file_that_changed_or_moved_is_said_and_the_copy_used(file, tmp_path):
     )
     file.unlink()
     opens(folder.path)
-    assert "is not there any more since the run was trained on it" in TableSource(folder).moved()
+    assert "is not there any more" in TableSource(folder).moved()
 
 
 def test_a_torn_copy(file, tmp_path):

@@ -145,7 +145,8 @@ class Material:
         if row.op.axes == "move":
             return True
         user = users[0]
-        return row.op.name == "matmul" and user.op is not None and user.op.name == "add" and user.path == row.path
+        weighs = row.op.name in ("matmul", "convolution")
+        return weighs and user.op is not None and user.op.name == "add" and user.path == row.path
 
     def place(self, row: Row) -> str:
         """The layer that a row is of; outside of all layers, whether the model or the loss made it."""

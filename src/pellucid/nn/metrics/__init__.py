@@ -6,8 +6,11 @@ from typing import Any
 
 from pellucid.errors import UsageError
 from pellucid.nn.metrics.accuracy import Accuracy
+from pellucid.nn.metrics.average_precision import MeanAveragePrecision
+from pellucid.nn.metrics.boxes import BoxIoU, box_iou, detection_average_precision
 from pellucid.nn.metrics.confusion import ConfusionMatrix
 from pellucid.nn.metrics.metric import Metric
+from pellucid.nn.metrics.perplexity import Perplexity
 from pellucid.nn.metrics.regression import (
     MeanAbsoluteError,
     MeanSquaredError,
@@ -16,21 +19,33 @@ from pellucid.nn.metrics.regression import (
 )
 from pellucid.nn.metrics.retrieval import F1Score, Precision, Recall
 from pellucid.nn.metrics.roc_auc import ROCAUC
+from pellucid.nn.metrics.sequences import bleu, character_error_rate, edit_distance, word_error_rate
+from pellucid.nn.metrics.top_k import TopKAccuracy
 
 __all__ = [
     "ROCAUC",
     "Accuracy",
+    "BoxIoU",
     "ConfusionMatrix",
     "F1Score",
     "MeanAbsoluteError",
+    "MeanAveragePrecision",
     "MeanSquaredError",
     "Metric",
+    "Perplexity",
     "Precision",
     "R2Score",
     "Recall",
     "RootMeanSquaredError",
+    "TopKAccuracy",
+    "bleu",
+    "box_iou",
+    "character_error_rate",
+    "detection_average_precision",
+    "edit_distance",
     "from_json",
     "get",
+    "word_error_rate",
 ]
 
 BY_NAME: dict[str, type[Metric]] = {
@@ -38,14 +53,18 @@ BY_NAME: dict[str, type[Metric]] = {
     "accuracy": Accuracy,
     "auc": ROCAUC,
     "binary_accuracy": Accuracy,
+    "box_iou": BoxIoU,
     "categorical_accuracy": Accuracy,
     "confusion_matrix": ConfusionMatrix,
     "f1": F1Score,
     "f1_score": F1Score,
     "mae": MeanAbsoluteError,
+    "map": MeanAveragePrecision,
     "mean_absolute_error": MeanAbsoluteError,
+    "mean_average_precision": MeanAveragePrecision,
     "mean_squared_error": MeanSquaredError,
     "mse": MeanSquaredError,
+    "perplexity": Perplexity,
     "precision": Precision,
     "r2": R2Score,
     "r2_score": R2Score,
@@ -54,6 +73,9 @@ BY_NAME: dict[str, type[Metric]] = {
     "roc_auc": ROCAUC,
     "root_mean_squared_error": RootMeanSquaredError,
     "sparse_categorical_accuracy": Accuracy,
+    "sparse_top_k_categorical_accuracy": TopKAccuracy,
+    "top_k_accuracy": TopKAccuracy,
+    "top_k_categorical_accuracy": TopKAccuracy,
 }
 
 
