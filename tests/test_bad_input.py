@@ -315,7 +315,8 @@ def test_the_last_checkpoint_is_torn(copy: Path, damage: str) -> None:
     says = damaged(max((copy / "checkpoints").iterdir()), damage)
     shown = pellucid("show", copy, "--step", -1)
     assert shown.code == 0
-    assert re.search(rf"note: .*checkpoints/\d+\.safetensors {says}.*; the last whole checkpoint before it is used", shown.err)
+    again = "the last whole checkpoint before it is used"
+    assert re.search(rf"note: .*checkpoints/\d+\.safetensors {says}.*; {again}", shown.err)
     assert shown.err.count("note: ") == 1
     assert "the same, bit for bit, as recorded" in shown.out
 

@@ -116,7 +116,8 @@ def _forward(step: Material, page: Page, place: int) -> None:
             path = row.path
             page.heading(f"Forward: {step.place(row)}")
         if row.output.ndim == 0:
-            name = "loss (mean over the batch)" if row.index == step.loss.row.index else step.name(row)
+            whole = row.index == step.loss.row.index and row.op is not None and row.op.name == "mean"
+            name = "loss (mean over the batch)" if whole else step.name(row)
             page.formula(name, step.text(row, ()).text, row.output)
             continue
         for index in _places(step, row, place):

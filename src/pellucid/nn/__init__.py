@@ -1,1 +1,1 @@
-"""Layers, losses, metrics, initializers."""
+"""Layers, losses, metrics, initializers, regularizers."""
