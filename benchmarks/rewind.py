@@ -131,7 +131,7 @@ def proving(given: Data, sample: int) -> str:
 
 def lines(quick: bool) -> Iterator[str]:
     """What is printed, as it is found."""
-    rows, epochs, repeats = (3_000, 1, 1) if quick else (60_000, 5, 7)
+    rows, epochs, repeats = (3_000, 1, 1) if quick else (60_000, 20, 5)
     small_epochs = 5 if quick else 400
     large, small = data(rows, 784, 10), data(3_200 if quick else 32_000, 4, 3)
     with tempfile.TemporaryDirectory() as name:

@@ -4,7 +4,7 @@ A message names the thing, what was found, what was expected, and the fix, so th
 stands. Every error a person can cause is one of these; anything else that escapes is a defect of pellucid.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class PellucidError(Exception):
@@ -41,3 +41,5 @@ class NotFiniteError(PellucidError, ArithmeticError):
     """Training met a NaN or an infinity; the last finite weights are kept."""
 
     exit_code = 3
+    run: Any = None
+    """The run as far as it came, where there is one."""

@@ -173,6 +173,7 @@ CASES = {
     "mean": reduced(away),
     "minimum": pairs(lambda *s: away(*s) * 3),
     "multiply": pairs(away),
+    "ones_like": several(away),
     "negative": several(away),
     "normal_probability": several(away),
     "pad": [((away(2, 3, 2, 2),), {"padding": ((1, 2), (0, 1))}), ((away(3, 1),), {"padding": ((0, 0),)})],

@@ -31,7 +31,7 @@ KEEP = A > -1.0
 
 UNARY = (
     "negative", "square", "exp", "absolute", "sign", "relu", "elu", "selu", "gelu", "normal_probability",
-    "sigmoid", "tanh", "softplus", "swish", "leaky_relu", "softmax", "log_softmax", "as_index",
+    "sigmoid", "tanh", "softplus", "swish", "leaky_relu", "softmax", "log_softmax", "as_index", "ones_like",
 )  # fmt: skip
 SAME = {"strides": (2, 1), "padding": ((1, 1), (0, 2)), "dilation": (1, 1), "spread": (1, 1)}
 POOL = {"size": (3, 2), "strides": (2, 1), "padding": ((1, 1), (0, 0))}

@@ -1,5 +1,6 @@
 """Every loss against PyTorch and Keras' formula written out; extreme logits; shapes that do not fit."""
 
+import dataclasses
 import re
 
 import numpy as np
@@ -375,3 +376,22 @@ def test_a_prediction_is_read_as_probabilities():
     assert pl.CategoricalCrossentropy(from_logits=True).prediction(x).tolist() == [[0.5, 0.5]]
     assert pl.CategoricalCrossentropy().prediction(x) is x
     assert pl.MeanSquaredError().prediction(x) is x
+
+
+def test_padding_does_not_count():
+    draw = np.random.default_rng(0)
+    logits, y = draw.normal(size=(4, 6, 5)), draw.integers(1, 5, (4, 6))
+    y[0, 3:] = y[1, 5:] = 0
+    y[3] = 0  # nothing but padding
+    each = torch.nn.functional.cross_entropy(
+        torch.tensor(logits).transpose(1, 2), torch.tensor(y), ignore_index=0, reduction="none"
+    ).numpy()
+    expected = (each.sum(axis=1) / np.maximum((y != 0).sum(axis=1), 1)).mean()
+    loss = losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=0)
+    assert loss.measure(y, logits) == pytest.approx(expected, rel=1e-12)
+    p = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+    assert losses.SparseCategoricalCrossentropy(ignore_class=0).measure(y, p) == pytest.approx(expected, rel=1e-6)
+    away = np.where(y == 0, -1, y)  # no class at all
+    assert dataclasses.replace(loss, ignore_class=-1).measure(away, logits) == pytest.approx(expected, rel=1e-12)
+    flat = dataclasses.replace(loss, ignore_class=-1).measure(away[:, 0], logits[:, 0])
+    assert flat == pytest.approx(each[:, 0].sum() / 4, rel=1e-12)

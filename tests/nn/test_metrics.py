@@ -307,3 +307,18 @@ def test_names_and_json():
 def test_mistakes_are_named(make, message):
     with pytest.raises(UsageError, match=message):
         make()
+
+
+def test_accuracy_of_sequences_leaves_padding_out():
+    draw = np.random.default_rng(3)
+    y, p = draw.integers(1, 4, (5, 7)), draw.dirichlet(np.ones(4), (5, 7))
+    y[:, 4:] = 0
+    weight = draw.uniform(0.5, 2, 5)
+    right = p.argmax(axis=-1) == y
+    expected = sk.accuracy_score(y[:, :4].reshape(-1), p[:, :4].argmax(axis=-1).reshape(-1))
+    assert metrics.Accuracy(ignore_class=0).measure(y, p) == pytest.approx(expected, rel=1e-12)
+    assert metrics.Accuracy().measure(y[..., None], p) == pytest.approx(right.mean(), rel=1e-12)
+    weighted = (right[:, :4] * weight[:, None]).sum() / (4 * weight.sum())
+    assert metrics.Accuracy(ignore_class=0).measure(y, p, weight) == pytest.approx(weighted, rel=1e-12)
+    assert metrics.Accuracy(ignore_class=-1).measure([-1, 1], [[0.1, 0.9], [0.1, 0.9]]) == 1.0
+    assert np.isnan(metrics.Accuracy(ignore_class=0).measure(np.zeros((2, 3)), p[:2, :3]))

@@ -237,3 +237,12 @@ def test_a_fingerprint_names_versions_and_hardware():
     assert found["versions"].keys() == {"python", "pellucid", "jax", "jaxlib", "numpy", "polars"}
     assert found["hardware"]["cores"] >= 1
     json.dumps(found)
+
+
+def test_reread_tells_whether_another_process_wrote_meanwhile(tmp_path):
+    writer = RunFolder.begin(tmp_path / "r", {"status": "running", "steps": 0}, {})
+    writer.release()
+    reader = RunFolder.open(tmp_path / "r")
+    assert not reader.reread()
+    writer.commit({**writer.manifest, "steps": 5}, {})
+    assert reader.reread() and reader.manifest["steps"] == 5 and not reader.reread()

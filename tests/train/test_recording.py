@@ -302,3 +302,15 @@ def test_versions_of_elsewhere_are_named(rows, tmp_path):
     assert not step.exact
     assert step.drift != 0
     assert f"recorded with numpy 1.0, here {np.__version__}" in step.verdict
+
+
+def test_a_run_goes_on_as_it_was_recorded(tmp_path):
+    """How it is recorded is kept with it, for `resume` and `rewind`."""
+    x, y = np.ones((8, 2), "float32"), np.ones((8, 1), "float32")
+    model = pl.Sequential([pl.Dense(1)])
+    model.compile("sgd", "mse")
+    how = pl.Recording(folder=tmp_path / "r", keep_data=0, budget=1_000, checkpoints=3, share=0.5)
+    run = model.fit(x, y, epochs=4, record=how, verbose=0)
+    other = run.rewind(2, learning_rate=0.1, as_=tmp_path / "r2", verbose=0)
+    for folder in (run.folder, other.folder):
+        assert RunFolder.open(folder).recording == how.to_json()

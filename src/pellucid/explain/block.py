@@ -81,15 +81,31 @@ class Table:
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
 
-    def to_text(self) -> str:
+    def to_text(self, width: int | None = None) -> str:
+        """Lines of text. What is wider than `width` is cut between columns: the rest follows below, beside the first
+        column once more.
+
+        >>> print(Table(("layer", "mean", "std"), [("dense", 0.5, 1.25)]).to_text(14))
+          layer  mean
+          dense   0.5
+        <BLANKLINE>
+          layer   std
+          dense  1.25
+        """
         cells = [list(self.columns), *([_text(cell) for cell in row] for row in self.rows)]
         right = self._numeric()
         widths = [max(len(row[i]) for row in cells) for i in range(len(self.columns))]
-        lines = [
-            "  ".join(f"{c:>{w}}" if r else f"{c:<{w}}" for c, w, r in zip(row, widths, right, strict=True)).rstrip()
-            for row in cells
-        ]
-        return "\n".join(f"  {line}" for line in lines)
+        parts: list[list[int]] = [[]]
+        for i in range(len(widths)):
+            wide = sum(widths[k] + 2 for k in [*parts[-1], i])
+            if width is not None and wide > width and len(parts[-1]) > 1:
+                parts.append([0])
+            parts[-1].append(i)
+
+        def line(row: list[str], part: list[int]) -> str:
+            return "".join("  " + (row[i].rjust if right[i] else row[i].ljust)(widths[i]) for i in part).rstrip()
+
+        return "\n\n".join("\n".join(line(row, part) for row in cells) for part in parts)
 
     def to_html(self) -> str:
         right = self._numeric()

@@ -59,6 +59,10 @@ class Material:
         rows = self.tape.rows[: self.loss.row.index]
         return {row.path: row for row in rows if row.op is None and row.backward_of is None}
 
+    def parts(self, name: str) -> dict[str, Row]:
+        """What was given under a name: {"x": row}, or of several {"x/left": row, "x/right": row}."""
+        return {path: row for path, row in self.given.items() if path == name or path.startswith(f"{name}/")}
+
     @cached_property
     def forward(self) -> list[Row]:
         """The forward pass, without what was given."""
@@ -83,7 +87,8 @@ class Material:
     @cached_property
     def prediction(self) -> Row | None:
         """What the model gave: the last row before the targets came in."""
-        start = self.given["y"].index if "y" in self.given else self.loss.row.index
+        targets = [row.index for row in self.parts("y").values()]
+        start = min(targets, default=self.loss.row.index)
         return next((row for row in reversed(self.forward) if row.index < start and is_real(row)), None)
 
     @cached_property

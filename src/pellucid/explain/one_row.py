@@ -67,23 +67,27 @@ def opening(step: Material, place: int) -> Page:
     page.heading(
         f"Step {step.step}, row {place} of the {len(step.rows)} in the batch: row {step.rows[place]} of the table"
     )
-    if "x" in step.given:
-        x = step.given["x"].output[place]
+    for path, row in step.parts("x").items():
+        x = row.output[place]
         for i, value in enumerate(x.reshape(-1)[:MANY]):
-            name = step.features[i] if i < len(step.features) else f"x[{i}]"
+            name = step.features[i] if i < len(step.features) and path == "x" else f"{path}[{i}]"
             page.formula(name, number(value), value)
         if x.size > MANY:
             page.words(f"  … {x.size} numbers in all")
-    if "y" in step.given:
+    if step.parts("y"):
         page.words(f"  target = {target(step, place)}")
     return page
 
 
 def target(step: Material, place: int) -> str:
-    """The target of a row: its number or numbers, and the name of its class."""
-    y = step.given["y"].output[place].reshape(-1)
-    label = f" ({step.classes[int(y[0])]})" if step.classes and y.size == 1 else ""
-    return ", ".join(number(v) for v in y[:MANY]) + (", …" if y.size > MANY else "") + label
+    """The target of a row: its number or numbers, and the name of its class; of several outputs, each by name."""
+    found: list[str] = []
+    for path, row in step.parts("y").items():
+        y = row.output[place].reshape(-1)
+        label = f" ({step.classes[int(y[0])]})" if step.classes and y.size == 1 and path == "y" else ""
+        name = "" if path == "y" else f"{path.removeprefix('y/')} "
+        found.append(name + ", ".join(number(v) for v in y[:MANY]) + (", …" if y.size > MANY else "") + label)
+    return "; ".join(found)
 
 
 def weight_lines(step: Material, page: Page, path: str, index: Index, place: int) -> None:

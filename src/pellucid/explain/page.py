@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import Any, TextIO
 
 from pellucid.errors import UsageError
@@ -53,8 +54,10 @@ class Page:
     def link(self, text: str, command: str = "", heading: str = "") -> None:
         self.blocks.append(Link(text, command, heading))
 
-    def to_text(self) -> str:
-        return "\n".join(block.to_text() for block in self.blocks).lstrip("\n")
+    def to_text(self, width: int | None = None) -> str:
+        """The page as text; tables wider than `width` are cut into parts that stand one below the other."""
+        texts = (block.to_text(width) if isinstance(block, Table) else block.to_text() for block in self.blocks)
+        return "\n".join(texts).lstrip("\n")
 
     def to_json(self) -> list[dict[str, Any]]:
         return [block.to_json() for block in self.blocks]
@@ -75,8 +78,9 @@ class Page:
         )
 
     def show(self, file: TextIO | None = None) -> None:
-        """Prints the page."""
-        print(self.to_text(), file=file or sys.stdout)
+        """Prints the page, as wide as the terminal is."""
+        file = file or sys.stdout
+        print(self.to_text(get_terminal_size().columns if file.isatty() else None), file=file)
 
     def save(self, path: str | Path) -> Path:
         """Writes the page as its file's name asks: .html, .json or .txt. UsageError for another name."""

@@ -124,7 +124,7 @@ def _worst(step: Material, page: Page) -> None:
                 place,
                 int(step.rows[place]),
                 float(losses[place]),
-                target(step, place) if "y" in step.given else "",
+                target(step, place),
                 _predicted(step, place),
             )
             for place in most
@@ -134,7 +134,7 @@ def _worst(step: Material, page: Page) -> None:
 
 def _predicted(step: Material, place: int) -> str:
     """What was predicted for a row: a class with its probability, or up to four numbers."""
-    if step.probabilities is None or len(step.probabilities) != len(step.rows):
+    if step.probabilities is None or len(step.probabilities) != len(step.rows) or "y" not in step.given:
         return ""
     p = step.probabilities[place].reshape(-1)
     if step.classes and p.size == len(step.classes):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from pellucid.errors import UsageError
 
@@ -37,6 +38,10 @@ class Recording:
             raise UsageError(f"Recording(share={self.share!r}): it is a part of the training time, from 0 to 1")
         if self.checkpoints < 2:
             raise UsageError(f"Recording(checkpoints={self.checkpoints!r}): at least 2 are kept")
+
+    def to_json(self) -> dict[str, Any]:
+        """How a run is recorded, but for where: `Recording(folder, **settings)` records another one alike."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "folder"}
 
     def most(self, size: int) -> int:
         """How many checkpoints of so many bytes are kept."""

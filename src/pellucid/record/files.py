@@ -117,6 +117,11 @@ def digest_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def same(path: Path, digest: str) -> bool:
+    """Whether a file is there and has this SHA-256."""
+    return path.is_file() and digest_of(path) == digest
+
+
 def sync_folder(folder: Path) -> None:
     """Puts a folder's list of names on the disk."""
     handle = os.open(folder, os.O_RDONLY)

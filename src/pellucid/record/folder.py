@@ -19,7 +19,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ import numpy
 
 from pellucid.errors import RunError, UsageError
 from pellucid.record import files
+from pellucid.record.checkpoints import Recording
 
 VERSION = 1
 """Of the folder's format; a folder of a higher one is refused."""
@@ -102,6 +103,21 @@ class RunFolder:
         for name in gone:
             with contextlib.suppress(OSError):
                 (self.path / name).unlink()
+
+    @property
+    def recording(self) -> dict[str, Any]:
+        """How it is recorded, as `Recording` takes it."""
+        known = self.manifest.get("recording", {})
+        return {f.name: known[f.name] for f in fields(Recording) if f.name in known}
+
+    def reread(self) -> bool:
+        """Reads run.json again; whether another process has written it since it was read."""
+        before = self.manifest
+        now = files.read_sealed(self.path / RUN)
+        if now == before:
+            return False
+        self.manifest = now
+        return True
 
     def read(self, name: str) -> bytes:
         """One file of the run, checked against its digest."""

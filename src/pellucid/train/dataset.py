@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy
 
 from pellucid.data.arrays import as_array
+from pellucid.data.named import Named, first, flat
 from pellucid.data.order import order
 from pellucid.errors import DataError, ShapeError, UsageError
-from pellucid.nn.losses import Loss
+from pellucid.nn.losses import Loss, WeightedSum
 from pellucid.train.step import Batch
 
 Numbers = numpy.ndarray[Any, Any]
@@ -24,51 +25,52 @@ CHUNK_STEPS = 1024
 
 @dataclass(frozen=True)
 class Dataset:
-    """Rows: x (n, …), y (n, …), weight (n,) or None; `rows` picks some of them without a copy."""
+    """Rows: x (n, …) and y (n, …), each an array or several by name; weight (n,) or None.
 
-    x: Numbers
-    y: Numbers
+    `rows` picks some of them without a copy.
+    """
+
+    x: Named
+    y: Named
     weight: Numbers | None = None
     rows: Numbers | None = None
 
     def __post_init__(self) -> None:
-        if self.x.shape[0] != self.y.shape[0]:
+        counts = {name: len(array) for name, array in (flat("x", self.x) | flat("y", self.y)).items()}
+        count = next(iter(counts.values()))
+        if odd := next((name for name, n in counts.items() if n != count), None):
             raise ShapeError(
-                f"x has {self.x.shape[0]} rows but y has {self.y.shape[0]}; there has to be one target a row"
+                f"{next(iter(counts))} has {count} rows but {odd} has {counts[odd]}; there has to be one target a row"
             )
-        if self.weight is not None and self.weight.shape != self.x.shape[:1]:
-            raise ShapeError(
-                f"sample_weight has shape {self.weight.shape}; it has to be one number a row, ({self.x.shape[0]},)"
-            )
+        if self.weight is not None and self.weight.shape != (count,):
+            raise ShapeError(f"sample_weight has shape {self.weight.shape}; it has to be one number a row, ({count},)")
 
     def __len__(self) -> int:
-        return len(self.x) if self.rows is None else len(self.rows)
+        return len(first(self.x)) if self.rows is None else len(self.rows)
 
     def take(self, places: Numbers) -> Batch:
         """The rows at these places."""
         where = places if self.rows is None else self.rows[places]
-        return Batch(self.x[where], self.y[where], None if self.weight is None else self.weight[where])
+        return Batch(self.x, self.y, self.weight).map(lambda array: array[where])
 
     def stack(self, batches: list[Numbers], length: int) -> Batch:
         """Batches one after the other along a new first axis, which has room for `length`."""
         rows = len(batches[0])
-        found = self.take(numpy.concatenate(batches))
 
-        def laid(array: Numbers | None) -> Numbers | None:
-            if array is None:
-                return None
+        def laid(array: Numbers) -> Numbers:
             room = numpy.zeros((length, rows, *array.shape[1:]), array.dtype)
             room[: len(batches)] = array.reshape(len(batches), rows, *array.shape[1:])
             return room
 
-        return Batch(laid(found.x), laid(found.y), laid(found.weight))
+        return self.take(numpy.concatenate(batches)).map(laid)
 
     def part(self, places: Numbers) -> Dataset:
         """Some of the rows as a data set of their own."""
         return Dataset(self.x, self.y, self.weight, places if self.rows is None else self.rows[places])
 
     def row_bytes(self) -> int:
-        return max(1, sum(a.nbytes // max(1, len(a)) for a in (self.x, self.y)))
+        arrays = [*flat("x", self.x).values(), *flat("y", self.y).values()]
+        return max(1, sum(a.nbytes // max(1, len(a)) for a in arrays))
 
     def split(self, fraction: float) -> tuple[Dataset, Dataset]:
         """All but the last `fraction` of the rows, and those, as Keras' validation_split."""
@@ -158,15 +160,51 @@ def chunks(
         yield data.stack(waiting, length), len(waiting), size
 
 
-def target_of(loss: Loss, y: Any, dtype: str) -> Numbers:
+def input_of(x: Any, dtype: str) -> Named:
+    """What a network takes, one array or several by name: quantities in `dtype`, whole numbers as they are.
+
+    So pictures stay bytes and words numbers of words until a batch of them is computed with.
+    """
+    if isinstance(x, Mapping) and not x:
+        raise DataError("x is an empty dict; give at least one array by name")
+    if isinstance(x, Mapping):
+        return {str(name): _input(part, f"x[{name!r}]", dtype) for name, part in x.items()}
+    return _input(x, "x", dtype)
+
+
+def _input(x: Any, what: str, dtype: str) -> Numbers:
+    array = as_array(x, what)
+    if array.dtype.kind == "b":
+        return array.astype(numpy.uint8)
+    if array.dtype.kind not in "iu":
+        return array.astype(dtype, copy=False)
+    if array.dtype.itemsize < 4 or array.dtype == numpy.int32:
+        return array
+    fits = numpy.iinfo(numpy.int32).min <= array.min() and array.max() <= numpy.iinfo(numpy.int32).max
+    return array.astype(numpy.int32 if fits and array.size else dtype)
+
+
+def target_of(loss: Loss, y: Any, dtype: str) -> Named:
     """The targets in the numbers that the loss works on: class numbers as int32, quantities in `dtype`."""
-    target = as_array(y, "y")
+    if isinstance(loss, WeightedSum):
+        loss.agree(y, "y")
+        return {name: _target(part, y[name], f"y[{name!r}]", dtype) for name, part in loss.parts.items()}
+    if isinstance(y, Mapping):
+        raise UsageError(
+            f"y is given by name ({', '.join(map(str, y))}), but the model has one loss; compile it with a loss for "
+            "each output: loss={name: …}"
+        )
+    return _target(loss, y, "y", dtype)
+
+
+def _target(loss: Loss, y: Any, what: str, dtype: str) -> Numbers:
+    target = as_array(y, what)
     if not loss.takes_classes:
         return target.astype(dtype, copy=False)
     found = target.astype("int32", copy=False)
     if (odd := target != found).any():
         raise DataError(
-            f"{loss.name} takes class numbers, which are whole, but y holds {target[odd][0]:g}; "
+            f"{loss.name} takes class numbers, which are whole, but {what} holds {target[odd][0]:g}; "
             "for quantities use mean_squared_error"
         )
     return found

@@ -14,8 +14,9 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy
 
 from pellucid.autodiff import Array, namespace
+from pellucid.data.named import each
 from pellucid.errors import UsageError
-from pellucid.train.step import Arrays, Batch, Pass, Report, State, Step, packed, unpacked
+from pellucid.train.step import Arrays, Batch, Pass, Report, State, Step, given, last_row, packed, unpacked
 
 EngineName = Literal["xla", "numpy"]
 PACK_BELOW = 20_000
@@ -30,6 +31,8 @@ FINEST, COARSEST = 0, 4
 class Engine(Protocol):
     """What the loop asks of an engine."""
 
+    step: Step
+
     def start(self, state: State) -> State:
         """The state as arrays of this engine."""
         ...
@@ -42,8 +45,8 @@ class Engine(Protocol):
         """Trains on the first batch alone, and keeps the numbers of its pass, from FINEST to COARSEST."""
         ...
 
-    def predict(self, state: State, batch: Batch) -> tuple[numpy.ndarray[Any, Any], Array]:
-        """What each row adds to the loss, which is their mean, and the prediction, with nothing dropped out."""
+    def predict(self, state: State, batch: Batch) -> tuple[numpy.ndarray[Any, Any], Any]:
+        """What each row adds to the loss, which is their mean, and what the network gives, with nothing dropped out."""
         ...
 
 
@@ -80,7 +83,7 @@ class NumpyEngine:
         reports: list[Report] = []
         for i in range(count):
             with numpy.errstate(all="ignore"):  # the loop looks for numbers that are not finite, and says so
-                state, report = self.step(state, Batch(*(None if a is None else a[i] for a in batches)))
+                state, report = self.step(state, batches.map(lambda array: array[i]))  # noqa: B023
             reports.append(report)
         losses = numpy.asarray([report.loss for report in reports])
         metrics = {
@@ -91,10 +94,10 @@ class NumpyEngine:
 
     def tap(self, state: State, batches: Batch, coarse: int) -> tuple[State, Tapped]:
         with numpy.errstate(all="ignore"):
-            after, _, done = self.step.opened(state, Batch(*(None if a is None else a[0] for a in batches)))
+            after, _, done = self.step.opened(state, batches.map(lambda array: array[0]))
         return after, Tapped(done, [row.output for row in done.loss.tape.rows], done.gradients)
 
-    def predict(self, state: State, batch: Batch) -> tuple[numpy.ndarray[Any, Any], Array]:
+    def predict(self, state: State, batch: Batch) -> tuple[numpy.ndarray[Any, Any], Any]:
         with numpy.errstate(all="ignore"):
             return _evaluate(self.step, state, batch)
 
@@ -128,15 +131,15 @@ class XlaEngine:
             losses, metrics = self._jax.tree.map(lambda a: numpy.asarray(a)[:count], tuple(report))
         return _in_order(after, state), Report(losses, metrics)
 
-    def predict(self, state: State, batch: Batch) -> tuple[numpy.ndarray[Any, Any], Array]:
+    def predict(self, state: State, batch: Batch) -> tuple[numpy.ndarray[Any, Any], Any]:
         with self.precision():
             rows, y_pred = self._evaluate(state, batch)
-            return numpy.asarray(rows), numpy.asarray(y_pred)
+            return numpy.asarray(rows), each(numpy.asarray, y_pred)
 
     def tap(self, state: State, batches: Batch, coarse: int) -> tuple[State, Tapped]:
         with self.precision():
             after, kept, gradients = self._tap(state, batches, 1, coarse)
-            done = self._passes[tuple(batches.x.shape)]
+            done = self._passes[batches.shape]
             numbers = iter(kept)
             outputs = [numpy.asarray(next(numbers)) if keep else None for keep in _kept(done, coarse)]
         return _in_order(after, state), Tapped(done, outputs, gradients)
@@ -168,7 +171,7 @@ class XlaEngine:
 
         def one(now: State, batch: Batch) -> tuple[State, Report, tuple[list[Array], Arrays]]:
             after, report, done = self.step.opened(now, batch)
-            self._passes[tuple(batches.x.shape)] = done
+            self._passes[batches.shape] = done
             rows = done.loss.tape.rows
             kept = [row.output for row, keep in zip(rows, _kept(done, coarse), strict=True) if keep]
             return after, report, (kept, done.gradients if coarse < 2 else {})
@@ -182,14 +185,13 @@ class XlaEngine:
 
         def one(i: Any, carried: tuple[Any, Report, Any]) -> tuple[Any, Report, Any]:
             held, reports, _ = carried
-            batch = Batch(*(None if a is None else a[i] for a in batches))
+            batch = batches.map(lambda array: array[i])
             now, report, kept = step(layout.open(held), batch)
             noted = jax.tree.map(lambda all_, this: all_.at[i].set(this), reports, report)
             return layout.close(now), noted, kept
 
-        first = Batch(*(None if a is None else a[0] for a in batches))
-        _, shapes, kept = jax.eval_shape(step, state, first)
-        length = batches.x.shape[0]
+        _, shapes, kept = jax.eval_shape(step, state, batches.map(lambda array: array[0]))
+        length = batches.shape[0]
         empty = jax.tree.map(lambda s: jax.numpy.zeros((length, *s.shape), s.dtype), shapes)
         none = jax.tree.map(lambda s: jax.numpy.zeros(s.shape, s.dtype), kept)
         held, reports, kept = jax.lax.fori_loop(0, count, one, (layout.close(state), empty, none))
@@ -237,7 +239,7 @@ def _kept(done: Pass, coarse: int) -> list[bool]:
     with the gradients (1) or without them (2); then the outputs of the outermost layers (3); then what was given (4).
     """
     rows = done.loss.tape.rows
-    loss = range(done.y_pred.row.index + 1, done.loss.row.index + 1)
+    loss = range(last_row(done.y_pred) + 1, done.loss.row.index + 1)
     if coarse == FINEST:
         return [row.op is None or row.index not in loss for row in rows]
     outputs = {row.path: row.index for row in rows[: loss.start] if row.op is not None and row.path}
@@ -245,18 +247,18 @@ def _kept(done: Pass, coarse: int) -> list[bool]:
     return [row.op is None or row.index in wanted for row in rows]
 
 
-def _evaluate(step: Step, state: State, batch: Batch) -> tuple[Any, Array]:
-    """What each row adds to the loss, with its weight and the price of the network's weights, and the prediction."""
+def _evaluate(step: Step, state: State, batch: Batch) -> tuple[Any, Any]:
+    """What each row adds to the loss, with its weight and the price of the weights; and what the network gives."""
     done = step.forward(state, batch, 0, training=False)
     tape = done.loss.tape
-    rows = step.loss.rows(tape.given("y", batch.y), done.y_pred).array
+    rows = step.loss.rows(given(tape, "y", batch.y), done.y_pred).array
     xp = namespace(rows)
     rows = xp.mean(xp.reshape(rows, (rows.shape[0], -1)), axis=1)
     if batch.weight is not None:
         rows = rows * batch.weight
     for path, price in tape.penalties.items():
         rows = rows + price(tape.parameter(path)).array
-    return rows, step.loss.prediction(done.y_pred).array
+    return rows, each(lambda value: value.array, done.y_pred)
 
 
 def _in_order(state: State, like: State) -> State:

@@ -11,8 +11,10 @@ from pellucid.autodiff import GradientReport, check, ops
 from pellucid.autodiff.random import permutation
 from pellucid.autodiff.restart import Progress
 from pellucid.data.arrays import as_array
+from pellucid.data.named import each
 from pellucid.errors import ShapeError, UsageError
-from pellucid.train.dataset import Numbers, target_of
+from pellucid.train.arguments import check_outputs
+from pellucid.train.dataset import Numbers, input_of, target_of
 from pellucid.train.engine import XlaEngine
 from pellucid.train.model import Model
 from pellucid.train.step import Batch, State, Step
@@ -136,9 +138,10 @@ def _prepared(model: Model, x: Any, y: Any, dtype: str) -> tuple[Step, State, Ba
     now = model.compiled
     if now.loss is None:
         raise UsageError("the model has no loss yet; call model.compile(optimizer, loss) first")
-    rows = as_array(x, "x").astype(dtype)
+    rows = each(lambda a: a.astype(dtype), input_of(x, dtype))
     model.build(rows)
     target = target_of(now.loss, y, dtype)
+    check_outputs(now.loss, now.units)
     now.loss.check_targets(target, now.units)
     trained, untrained = (
         {path: array.astype(dtype) for path, array in arrays.items()}

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy
 
+from pellucid.data.named import each
 from pellucid.errors import NotFiniteError
 from pellucid.nn.metrics import Metric
 from pellucid.train.dataset import Dataset, Numbers, Plan, chunks
@@ -73,13 +74,13 @@ class Loop:
             yield Progress(epoch, step, state, report.loss, totals=totals)
         logs = {"loss": float(numpy.average(numpy.concatenate(losses), weights=self.plan.sizes()))} | totals.results()
         if self.validation is not None:
-            found = evaluate(self.engine, state, self.validation, self.metrics)
+            found = evaluate(self.engine, state, self.validation)
             logs |= {f"val_{name}": value for name, value in found.items()}
         yield Progress(epoch, step, state, logs=logs)
 
     def _adapt(self, steps: int, seconds: float, batches: Batch) -> None:
         """Steps of the next call, from the time the last one took (the first holds the compilation)."""
-        if steps == 1 and batches.x.shape[1] != self.plan.batch_size:
+        if steps == 1 and batches.shape[1] != self.plan.batch_size:
             return
         fit = int(CALL_SECONDS * steps / max(seconds, 1e-6))
         self._pace = max(1, min(fit, 4 * self._pace))
@@ -93,7 +94,7 @@ class Loop:
                 break
         else:
             state, done = before, 0
-        return state, Batch(*(None if a is None else a[done] for a in batches)), step + done
+        return state, batches.map(lambda array: array[done]), step + done
 
 
 @dataclass
@@ -149,10 +150,8 @@ class Totals:
         return out
 
 
-def predictions(
-    engine: Engine, state: State, data: Dataset, rows: int = 1024
-) -> Iterator[tuple[Batch, Numbers, Numbers]]:
-    """Batch by batch: the rows, what each adds to the loss, the prediction.
+def predictions(engine: Engine, state: State, data: Dataset, rows: int = 1024) -> Iterator[tuple[Batch, Numbers, Any]]:
+    """Batch by batch: the rows, what each adds to the loss, what the network gives.
 
     The last batch is filled up to a whole one with rows it already has, and what they give is cut off
     again, so that one compiled program serves all.
@@ -164,15 +163,16 @@ def predictions(
         batch = data.take(places)
         full = data.take(numpy.resize(places, rows)) if len(places) < rows else batch
         losses, y_pred = engine.predict(state, full)
-        yield batch, losses[: len(places)], numpy.asarray(y_pred)[: len(places)]
+        count = len(places)
+        yield batch, losses[:count], each(lambda part: numpy.asarray(part)[:count], y_pred)  # noqa: B023
 
 
-def evaluate(engine: Engine, state: State, data: Dataset, metrics: tuple[Metric, ...]) -> dict[str, Any]:
+def evaluate(engine: Engine, state: State, data: Dataset) -> dict[str, Any]:
     """The loss and each metric over all rows."""
-    totals = Totals(metrics)
+    totals = Totals(engine.step.metrics)
     loss = 0.0
     for batch, losses, y_pred in predictions(engine, state, data):
         loss += float(losses.sum(dtype=numpy.float64))
-        found = {m.name: m.statistics(numpy, batch.y, y_pred, batch.weight) for m in metrics}
+        found = engine.step.statistics(numpy, batch, y_pred)
         totals.add({name: {k: numpy.asarray(v)[None] for k, v in s.items()} for name, s in found.items()})
     return {"loss": loss / len(data)} | totals.results()

@@ -13,15 +13,25 @@ import numpy
 from pellucid import optim
 from pellucid.autodiff import SPSA, FiniteDifference, Tape, Value
 from pellucid.data.arrays import as_array
+from pellucid.data.named import each, first
 from pellucid.errors import ShapeError, UsageError
 from pellucid.nn import losses, metrics
 from pellucid.nn.layer import Layer
 from pellucid.record import Recording, check_place
 from pellucid.train import engine as engines
-from pellucid.train.arguments import class_weights, method_of, metrics_of, positive, recording_of, three
-from pellucid.train.dataset import Dataset, Numbers, target_of
+from pellucid.train.arguments import (
+    check_outputs,
+    class_weights,
+    loss_of,
+    method_of,
+    metrics_of,
+    positive,
+    recording_of,
+    three,
+)
+from pellucid.train.dataset import Dataset, input_of, target_of
 from pellucid.train.loop import evaluate, predictions
-from pellucid.train.step import Arrays, State, Step
+from pellucid.train.step import Arrays, State, Step, given
 
 if TYPE_CHECKING:
     from pellucid.train.callbacks import Callback
@@ -39,16 +49,19 @@ class Compiled:
     untrained: Arrays = field(default_factory=dict[str, Any])
     """What layers remember that no gradient changes, as running means."""
     dtype: str = "float32"
-    features: tuple[int, ...] = ()
-    """The shape of one input row."""
-    units: int = 0
-    """How many numbers the last layer gives."""
-    last_op: str = ""
-    """The op that made the prediction, known after the first pass."""
+    features: Any = ()
+    """The shape of one input row, or of each input by name."""
+    units: Any = 0
+    """How many numbers the last layer gives, or each output by name."""
+    last_op: Any = ""
+    """The op that made the prediction, or each output by name; known after the first pass."""
 
 
 class Model(Layer):
     """A network: subclass it and write `__call__(self, x)`; or use Sequential for a chain of layers.
+
+    With several inputs, fit({"left": …, "right": …}, y), x is a dict of those names. With several outputs, `__call__`
+    returns a dict, and compile takes a loss for each: loss={"class": …, "box": …}.
 
     >>> import numpy as np, pellucid as pl
     >>> class TwoPaths(pl.Model):
@@ -78,14 +91,21 @@ class Model(Layer):
     def compile(
         self,
         optimizer: str | optim.Optimizer = "rmsprop",
-        loss: str | losses.Loss | None = None,
-        metrics: Sequence[str | metrics.Metric] = (),
+        loss: str | losses.Loss | Mapping[str, str | losses.Loss] | None = None,
+        metrics: Sequence[str | metrics.Metric] | Mapping[str, Sequence[str | metrics.Metric]] = (),
+        *,
+        loss_weights: Mapping[str, float] | None = None,
     ) -> None:
-        """Says how the network learns: optimizer, loss and metrics, each by Keras name or as an object."""
+        """Says how the network learns: optimizer, loss and metrics, each by Keras name or as an object.
+
+        A network with several outputs has a loss for each, by name, and their sum is learned, each times its weight
+        in loss_weights, 1 if not given; metrics={"class": ["accuracy"]} says what is measured of which. The history
+        then holds "loss", "class_loss", "box_loss", "class_accuracy". Raises UsageError for names that do not fit.
+        """
         now = self.compiled
         now.optimizer = optim.get(optimizer)
-        now.loss = None if loss is None else losses.get(loss)
-        now.metrics = tuple(metrics_of(metrics))
+        now.loss = loss_of(loss, loss_weights)
+        now.metrics = metrics_of(metrics, now.loss)
 
     def fit(
         self,
@@ -152,26 +172,28 @@ class Model(Layer):
     ) -> dict[str, Any]:
         """The loss and each metric over all rows: {"loss": …, "accuracy": …}."""
         data = self._dataset(x, y, sample_weight, None, dtype)
-        return evaluate(self.evaluator(engine), self.state(), data, self.compiled.metrics)
+        return evaluate(self.evaluator(engine), self.state(), data)
 
-    def predict(self, x: Any, *, batch_size: int = 1024, engine: str = "xla") -> Numbers:
-        """The network's output for each row; the first call creates the weights.
+    def predict(self, x: Any, *, batch_size: int = 1024, engine: str = "xla") -> Any:
+        """The network's output for each row, or each of its outputs by name; the first call creates the weights.
 
         It is the last layer's output, as Keras: logits where the loss takes logits.
         """
-        rows = as_array(x, "x").astype(self.compiled.dtype)
+        rows = input_of(x, self.compiled.dtype)
         self.build(rows)
-        data = Dataset(rows, numpy.zeros((len(rows), 0), rows.dtype))
-        parts = predictions(self.evaluator(engine, only_predict=True), self.state(), data, batch_size)
-        return numpy.concatenate([y_pred for _, _, y_pred in parts])
+        data = Dataset(rows, numpy.zeros((len(first(rows)), 0), self.compiled.dtype))
+        engine_ = self.evaluator(engine, only_predict=True)
+        parts = [y_pred for _, _, y_pred in predictions(engine_, self.state(), data, batch_size)]
+        return each(lambda *pieces: numpy.concatenate(pieces), *parts)
 
-    def build(self, x: Numbers, seed: int = 0) -> None:
+    def build(self, x: Any, seed: int = 0) -> None:
         """Creates the weights, at random as the seed has it, by a pass of one row; checks x if they exist."""
         now = self.compiled
-        if now.parameters is not None and x.shape[1:] == now.features:
+        features = each(lambda part: tuple(part.shape[1:]), x)
+        if now.parameters is not None and features == now.features:
             return
         if now.parameters is not None and now.features:
-            raise ShapeError(f"the model was built for rows of shape {now.features}, but x has rows of {x.shape[1:]}")
+            raise ShapeError(f"the model was built for rows of shape {now.features}, but x has rows of {features}")
         tape = Tape(
             dict(now.parameters or {}),
             seed,
@@ -179,12 +201,16 @@ class Model(Layer):
             untrained=dict(now.untrained),
         )
         with numpy.errstate(all="ignore"):
-            y_pred = self(tape.given("x", x[:1].astype(now.dtype)))
-        if not isinstance(y_pred, Value):
-            raise UsageError(f"{type(self).__name__} returned {type(y_pred).__name__}, not what its layers made")
-        now.last_op = y_pred.row.op.name if y_pred.row.op else ""
-        now.parameters, now.features, now.units = tape.parameters, x.shape[1:], y_pred.shape[-1]
-        now.untrained = tape.untrained
+            y_pred = self(given(tape, "x", each(lambda part: part[:1].astype(now.dtype), x)))
+        for part in y_pred.values() if isinstance(y_pred, dict) and y_pred else (y_pred,):
+            if not isinstance(part, Value):
+                raise UsageError(
+                    f"{type(self).__name__} returned {type(part).__name__}, not what its layers made; a network with "
+                    "several outputs returns a dict of them"
+                )
+        now.last_op = each(lambda part: part.row.op.name if part.row.op else "", y_pred)
+        now.units = each(lambda part: part.shape[-1], y_pred)
+        now.parameters, now.features, now.untrained = tape.parameters, features, tape.untrained
 
     def parameters(self) -> Arrays:
         """Every weight by path: {"dense/kernel": array (i, units), …}; NumPy arrays."""
@@ -251,9 +277,10 @@ class Model(Layer):
             raise UsageError("fit needs the targets as well: model.fit(x, y)")
         if dtype is not None:
             self._set_dtype(dtype)
-        rows = as_array(x, "x").astype(now.dtype, copy=False)
+        rows = input_of(x, now.dtype)
         target = target_of(now.loss, y, now.dtype)
         self.build(rows, seed)
+        check_outputs(now.loss, now.units)
         now.loss.check_targets(target, now.units)
         weight = None if sample_weight is None else as_array(sample_weight, "sample_weight").astype(now.dtype)
         if class_weight is not None:
@@ -294,8 +321,8 @@ class _Output(losses.Loss):
     def check(self, y: tuple[int, ...], y_pred: tuple[int, ...]) -> None:
         """Nothing to compare."""
 
-    def rows(self, y: Any, y_pred: Value) -> Value:
-        return y_pred
+    def rows(self, y: Any, y_pred: Any) -> Value:
+        return first(y_pred)
 
 
 def _cast(arrays: Arrays, dtype: str) -> Arrays:

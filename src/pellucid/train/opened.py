@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 import numpy
 
 from pellucid.autodiff import GradientReport, Tape, Value
+from pellucid.data.named import Named
 from pellucid.explain.lesson import Lesson
 from pellucid.explain.page import Page
 from pellucid.train.dataset import Numbers
 from pellucid.train.gradients import check_step
-from pellucid.train.step import Arrays, Batch, State, Step
+from pellucid.train.step import Arrays, Batch, State, Step, last_row
 
 OWN = (
     "every number",
@@ -30,8 +31,8 @@ OWN = (
 class OpenBatch(NamedTuple):
     """The rows that a step trained on."""
 
-    x: Numbers
-    y: Numbers
+    x: Named
+    y: Named
     weight: Numbers | None
     rows: Numbers
     """Which rows of the training data they are."""
@@ -61,7 +62,8 @@ class OpenStep:
     """Each number of forward and backward pass, as NumPy arrays."""
     output: Value
     """The loss on that tape."""
-    prediction: Value
+    prediction: Named
+    """What the network gave on that tape, or each of its outputs by name."""
     gradients: Arrays
     """What the update was made from: {path: array of the weight's shape}."""
     step: Step = field(repr=False)
@@ -87,7 +89,7 @@ class OpenStep:
     @property
     def values(self) -> dict[str, Numbers]:
         """What each layer gave, by path."""
-        last = self.prediction.row.index
+        last = last_row(self.prediction)
         forward = [row for row in self.tape.rows[: last + 1] if row.op is not None and row.backward_of is None]
         return {row.path: row.output for row in forward if row.path}
 
@@ -133,7 +135,7 @@ class OpenStep:
         Of the step as it ran, dropout included, on all rows of its batch or the first `rows`.
         """
         state = State(*({p: _wide(a) for p, a in arrays.items()} for arrays in self.before))
-        batch = Batch(*(None if a is None else _wide(a[:rows]) for a in self.batch[:3]))
+        batch = Batch(*self.batch[:3]).map(lambda array: _wide(array[:rows]))
         return check_step(
             self.step, state, batch, self.number, training=True, tolerance=tolerance, sample=sample, progress=progress
         )
@@ -193,7 +195,7 @@ class OpenStep:
     def _measured(self, path: str, index: tuple[int, ...]) -> float:
         """One weight's gradient by finite difference, in float64, at the weights and rows of the step."""
         state = State(*({p: _wide(a) for p, a in arrays.items()} for arrays in self.before))
-        batch = Batch(*(None if a is None else _wide(a) for a in self.batch[:3]))
+        batch = Batch(*self.batch[:3]).map(_wide)
         w = float(state.parameters[path][index])
         h = 1e-6 * max(1.0, abs(w))
 

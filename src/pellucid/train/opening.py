@@ -35,10 +35,9 @@ def open_run(path: str | Path, **data: Any) -> Run:
     layers that are not imported. What is read from the data is read when a step is opened.
     """
     folder = RunFolder.open(path)
+    losses, last = _read(folder)
     manifest = folder.manifest
     how = Training.from_json(manifest["training"])
-    losses = _losses(folder)
-    last = last_checkpoint(folder, len(losses))
     if last is None:
         raise RunError(f"{path} has no whole checkpoint left; train again")
     model = revive(manifest["model"], last.state.parameters | last.state.untrained)
@@ -85,11 +84,23 @@ def _source(run: Run, folder: RunFolder, given: dict[str, Any]) -> tuple[Replay,
     return replay, validation
 
 
+def _read(folder: RunFolder) -> tuple[Numbers, Point | None]:
+    """The recorded losses and the last checkpoint: of one commit, though another process may be training the run."""
+    while True:
+        seen = folder.manifest
+        losses = _losses(folder)
+        last = last_checkpoint(folder, len(losses))
+        if folder.manifest is seen:
+            return losses, last
+
+
 def _losses(folder: RunFolder) -> Numbers:
     """The recorded loss of each step; where that file is torn, NaN for each."""
     try:
         return folder.step_losses()
     except RunError as error:
+        if folder.reread():
+            return _losses(folder)
         warnings.warn(f"{error}; steps can be opened, but not held to their recorded losses", stacklevel=3)
         return numpy.full(int(folder.manifest["steps"]), numpy.nan, folder.manifest["model"]["dtype"])
 

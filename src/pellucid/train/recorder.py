@@ -129,6 +129,7 @@ class Recorder:
             "steps": start.step,
             "history": history,
             "losses": losses_name(start.step),
+            "recording": self.options.to_json(),
         }
         first = {losses_name(start.step): losses_file(losses), checkpoint_name(start.step): start.to_bytes()}
         self.folder = RunFolder.begin(self.options.folder, plain(whole), {**contents, **first})
@@ -150,6 +151,7 @@ class Recorder:
             "history": history,
             "losses": losses_name(len(losses)),
             "recording": {
+                **self.options.to_json(),
                 "seconds": round(self.pace.spent, 4),
                 "of": round(time.perf_counter() - self._started, 3),
             },

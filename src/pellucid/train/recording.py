@@ -10,6 +10,7 @@ from typing import Any
 import numpy
 
 from pellucid.data.arrays import as_array
+from pellucid.data.named import flat, gathered
 from pellucid.errors import DataError
 from pellucid.record import RunFolder, files
 from pellucid.train.callbacks import Callback
@@ -29,7 +30,8 @@ def known_of_arrays(
     """
     arrays = _arrays(data, validation)
     # What is worked out from the arguments of fit, and could not be given again, is kept in any case.
-    kept = {name: array for name, array in arrays.items() if name.endswith(("rows", "weight"))}
+    own = {f"{place}{part}" for place in ("", "validation/") for part in ("rows", "weight")}
+    kept = {name: array for name, array in arrays.items() if name in own}
     for name in sorted(arrays.keys() - kept.keys(), key=lambda name: (arrays[name].nbytes, name)):
         if arrays[name].nbytes <= keep:
             keep -= arrays[name].nbytes
@@ -47,13 +49,13 @@ def arrays_of(folder: RunFolder, given: Mapping[str, Any]) -> tuple[Dataset, Dat
     kept = folder.tensors(FILE)
     known = folder.manifest["data"]["arrays"]
     arrays = {name: kept[name] if name in kept else _found(folder, name, known[name], given) for name in known}
-    data = Dataset(*(arrays.get(part) for part in PARTS))  # pyright: ignore[reportArgumentType]
+    data = Dataset(*(gathered(part, arrays) for part in PARTS))
     watched = {name.removeprefix("validation/"): a for name, a in arrays.items() if name.startswith("validation/")}
     if not watched:
         return data, None
-    if "x" not in watched:  # a split of the same rows
+    if gathered("x", watched) is None:  # a split of the same rows
         return data, Dataset(data.x, data.y, data.weight, watched["rows"])
-    return data, Dataset(*(watched.get(part) for part in PARTS))  # pyright: ignore[reportArgumentType]
+    return data, Dataset(*(gathered(part, watched) for part in PARTS))
 
 
 def callbacks_json(callbacks: Sequence[Callback]) -> list[dict[str, Any]]:
@@ -65,13 +67,14 @@ def callbacks_json(callbacks: Sequence[Callback]) -> list[dict[str, Any]]:
 
 
 def _arrays(data: Dataset, validation: Dataset | None) -> dict[str, Numbers]:
+    """By path: "x", "y", "weight", "rows", and the same with "validation/"; of several inputs, "x/left", "x/right"."""
     found = {part: getattr(data, part) for part in PARTS}
     if validation is not None:
         split = validation.rows is not None
         same = split and validation.x is data.x and validation.y is data.y and validation.weight is data.weight
         parts = ("rows",) if same else PARTS
         found |= {f"validation/{part}": getattr(validation, part) for part in parts}
-    return {name: array for name, array in found.items() if array is not None}
+    return {path: array for name, part in found.items() if part is not None for path, array in flat(name, part).items()}
 
 
 def _described(array: Numbers, kept: bool) -> dict[str, Any]:
@@ -86,8 +89,11 @@ def _described(array: Numbers, kept: bool) -> dict[str, Any]:
 
 
 def _found(folder: RunFolder, name: str, about: dict[str, Any], given: Mapping[str, Any]) -> Numbers:
-    argument = name.replace("/", "_")
-    if (value := given.get(argument)) is not None:
+    argument, _, part = name.replace("validation/", "validation_").partition("/")
+    value = given.get(argument)
+    if part and isinstance(value, Mapping):
+        value = value.get(part)
+    if value is not None:
         array = as_array(value, argument).astype(about["dtype"], copy=False)
     elif "mapped" in about:
         path = Path(about["mapped"])

@@ -16,6 +16,7 @@ from typing import Any
 import numpy
 
 from pellucid.autodiff import Row, Tape, Value
+from pellucid.data.named import each
 from pellucid.errors import RunError
 from pellucid.train.dataset import Dataset, Numbers, Plan, chunks
 from pellucid.train.engine import COARSEST, FINEST, Engine, Tapped
@@ -75,7 +76,7 @@ class Replay:
             loss=loss,
             tape=tape,
             output=Value(tape, tape.rows[tapped.done.loss.row.index]),
-            prediction=Value(tape, tape.rows[tapped.done.y_pred.row.index]),
+            prediction=each(lambda value: Value(tape, tape.rows[value.row.index]), tapped.done.y_pred),
             gradients={path: numpy.asarray(gradients[path]) for path in self.start.state.parameters},
             step=self.step,
             naming=self.naming,
@@ -116,7 +117,7 @@ class Replay:
 
     def _tapped(self, state: State, batches: Batch, after: State) -> tuple[Tapped, int, bool]:
         """The step with as many of its numbers as leave its bits alone, how coarse that is, and whether it does."""
-        shape = tuple(batches.x.shape)
+        shape = batches.shape
         finest = self._coarse.get(shape, FINEST)
         for coarse in range(finest, COARSEST + 1):
             again, tapped = self.engine.tap(state, batches, coarse)

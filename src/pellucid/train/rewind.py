@@ -68,7 +68,7 @@ def _resumed(path: str | Path, run: Run, folder: RunFolder, callbacks: Iterable[
     replay, plan = run.replay, run.replay.plan
     past = {name: values[: point.step // plan.steps] for name, values in run.history.items()}
     earlier = Earlier(point, run.step_history["loss"][: point.step], past, run.first, run.parent, run.seconds)
-    recorder = Recorder(Recording(folder=path), lambda: ({}, {}))
+    recorder = Recorder(Recording(path, **folder.recording), lambda: ({}, {}))
     recorder.go_on(folder)
     model = _fresh(run.model, point.state)
     again = train(
@@ -95,7 +95,7 @@ def rewind(run: Run, number: int, place: str | Path | None, changes: Mapping[str
     if how.epochs * replay.plan.steps <= number:
         raise UsageError(
             f"step {number} is the end of its {how.epochs} epochs, so there is nothing to train on with; give more: "
-            f"epochs={number // replay.plan.steps + 1}"
+            f"epochs={number // replay.plan.steps + 1} (--set epochs={number // replay.plan.steps + 1})"
         )
     optimizer = _moments(before, point.state, model.compiled.optimizer)
     state = State(*({path: numpy.asarray(a) for path, a in part.items()} for part in point.state))
@@ -104,7 +104,7 @@ def rewind(run: Run, number: int, place: str | Path | None, changes: Mapping[str
     begun = Point(number, state._replace(optimizer=optimizer), point.totals, memories)
     home = run.folder.resolve() if run.folder else None
     earlier = Earlier(begun, losses_before, past, number, home)
-    options = Recording(folder=place)
+    options = Recording(place, **(RunFolder.open(run.folder).recording if run.folder else {}))
     recorder = None
     if run.folder is not None or place is not None:
         about = {

@@ -42,9 +42,10 @@ def rewind_run(
     tell_moved(screen, path)
     try:
         run = parent.rewind(number, as_=place, verbose=verbose, **given)
-    except NotFiniteError:
-        where = f" in {place}" if place else ""
-        screen.print(f"The run ended as its loss was not finite; it is recorded{where}.", markup=False)
+    except NotFiniteError as error:
+        run = error.run
+        if run is not None and run.folder is not None:
+            screen.print(f"The run ended as its loss was not finite; it is recorded in {run.folder}", markup=False)
         raise
     screen.print(f"From step {number} of {path}: {run.status} after {run.steps:,} steps.", markup=False)
     test = _score(run)

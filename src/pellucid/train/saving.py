@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from pellucid import optim
 from pellucid.autodiff import Array
+from pellucid.data.named import each
 from pellucid.errors import RunError, UsageError
 from pellucid.nn import (
     attention,
@@ -59,7 +60,7 @@ def describe(model: Model) -> dict[str, Any]:
         "loss": now.loss.to_json() if now.loss else None,
         "metrics": [metric.to_json() for metric in now.metrics],
         "dtype": now.dtype,
-        "features": list(now.features),
+        "features": each(list, now.features),
         "units": now.units,
         "weights": list(now.parameters or {}),
         "untrained": list(now.untrained),
@@ -75,7 +76,7 @@ def revive(config: dict[str, Any], parameters: dict[str, Array]) -> Model:
     now.optimizer = optim.from_json(config["optimizer"])
     now.loss = losses.from_json(config["loss"]) if config["loss"] else None
     now.metrics = tuple(metrics.from_json(m) for m in config["metrics"])
-    now.dtype, now.features = config["dtype"], tuple(config["features"])
+    now.dtype, now.features = config["dtype"], each(tuple, config["features"])
     now.units = config["units"]
     now.parameters = {path: parameters[path] for path in config["weights"]}
     now.untrained = {path: parameters[path] for path in config["untrained"]}

@@ -8,11 +8,12 @@ at; with JAX tracers the same lines become one compiled program. There is no oth
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from pellucid.autodiff import SPSA, Array, FiniteDifference, Tape, Value, gradients, measured, namespace
+from pellucid.data.named import Named, each, first, flat, gathered
 from pellucid.nn.layer import Layer
 from pellucid.nn.losses import Loss
 from pellucid.nn.metrics import Metric
@@ -31,11 +32,23 @@ class State(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Rows that are trained on together. x (n, …), y (n, …), weight (n,) or None where all count alike."""
+    """Rows that are trained on together, or several batches one after the other along a first axis.
 
-    x: Array
-    y: Array
+    x (n, …) and y (n, …): each an array, or several by name; weight (n,) or None where all count alike.
+    """
+
+    x: Named
+    y: Named
     weight: Array | None = None
+
+    def map(self, work: Callable[[Array], Array]) -> Batch:
+        """The same with `work` done to every array."""
+        return Batch(each(work, self.x), each(work, self.y), None if self.weight is None else work(self.weight))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of x, or of the first of several: rows come first, or batches and then rows."""
+        return tuple(first(self.x).shape)
 
 
 class Report(NamedTuple):
@@ -71,9 +84,13 @@ class Step:
             done = self.measure(state, batch, number, self.method)
         after = self.updated(state, done)
         xp = namespace(done.loss.array)
-        read = self.loss.prediction(done.y_pred.array)
-        statistics = {m.name: m.statistics(xp, batch.y, read, batch.weight) for m in self.metrics}
-        return after, Report(done.loss.array, statistics), done
+        y_pred = each(lambda value: value.array, done.y_pred)
+        return after, Report(done.loss.array, self.statistics(xp, batch, y_pred)), done
+
+    def statistics(self, xp: Any, batch: Batch, y_pred: Named) -> dict[str, Arrays]:
+        """What a batch adds to each metric, by its name; y_pred as the network gives it."""
+        read = self.loss.prediction(y_pred)
+        return {m.name: m.statistics(xp, batch.y, y_pred if m.raw else read, batch.weight) for m in self.metrics}
 
     def opened(self, state: State, batch: Batch) -> tuple[State, Report, Pass]:
         """The step, with a pass whose tape also goes back, whichever way the gradients were found."""
@@ -96,9 +113,9 @@ class Step:
     def forward(self, state: State, batch: Batch, number: Any, training: bool = True) -> Pass:
         """One forward pass: the loss and the prediction, on their tape."""
         tape = Tape(state.parameters, self.seed, number, training, untrained=state.untrained)
-        y_pred = self.model(tape.given("x", batch.x))
+        y_pred = self.model(given(tape, "x", each(lambda x: _real(x, state.parameters), batch.x)))
         weight = None if batch.weight is None else tape.given("weight", batch.weight)
-        loss = self.loss(tape.given("y", batch.y), y_pred, weight)
+        loss = self.loss(given(tape, "y", batch.y), y_pred, weight)
         penalties = [price(tape.parameter(path)) for path, price in tape.penalties.items()]
         return Pass(loss + sum(penalties[1:], penalties[0]) if penalties else loss, y_pred)
 
@@ -117,7 +134,7 @@ class Step:
             parameters={path: _wider(xp, state.parameters[path]) for path in sorted(state.parameters)},
             untrained={path: _wider(xp, a) for path, a in state.untrained.items()},
         )
-        batch = Batch(*(_wider(xp, part) for part in batch))
+        batch = batch.map(lambda array: _wider(xp, array))
         if isinstance(how, FiniteDifference):
             loss = self.forward(wide, batch, number).loss
             slopes = measured(loss, [loss.tape.parameter(path) for path in wide.parameters], how)
@@ -134,10 +151,11 @@ class Step:
 
 
 class Pass(NamedTuple):
-    """What a pass ends with: two Values of one tape and, after the way back, the gradients."""
+    """What a pass ends with: Values of one tape and, after the way back, the gradients."""
 
     loss: Value
-    y_pred: Value
+    y_pred: Named
+    """A Value, or one for each output."""
     gradients: Arrays = {}  # noqa: RUF012
 
 
@@ -159,7 +177,23 @@ def unpacked(xp: Any, vector: Array, like: Mapping[str, Array]) -> Arrays:
     return out
 
 
-def _wider(xp: Any, array: Array | None) -> Array | None:
-    if array is None or not xp.isdtype(array.dtype, "real floating"):
+def given(tape: Tape, name: str, arrays: Named) -> Named:
+    """Puts on the tape what a pass is given: one array, or several by name."""
+    return gathered(name, {path: tape.given(path, array) for path, array in flat(name, arrays).items()})
+
+
+def last_row(y_pred: Named) -> int:
+    """The row of the tape where the prediction is whole."""
+    return max(value.row.index for value in flat("", y_pred).values())
+
+
+def _real(array: Array, parameters: Arrays) -> Array:
+    """Whole numbers, as pictures and words have them, in the precision of the weights."""
+    xp = namespace(array)
+    if xp.isdtype(array.dtype, "real floating"):
         return array
-    return xp.astype(array, xp.float64)
+    return xp.astype(array, first(parameters).dtype if parameters else xp.float32)
+
+
+def _wider(xp: Any, array: Array) -> Array:
+    return xp.astype(array, xp.float64) if xp.isdtype(array.dtype, "real floating") else array

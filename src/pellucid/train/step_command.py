@@ -119,7 +119,7 @@ def tell_moved(screen: Any, *paths: Path) -> None:
 def tell(page: Page, save: Path | None, screen: Any) -> None:
     """A page on the screen, or into a file."""
     if save is None:
-        screen.print(page.to_text(), markup=False)
+        screen.print(page.to_text(screen.width if screen.is_terminal else None), markup=False)
     else:
         write(page, save, screen)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -59,8 +60,13 @@ class TableSource:
         """The data it was trained on; DataError where it moved or changed since."""
         data = self.folder.manifest["data"]
         if data["file"]:
-            self.folder.read(data["file"])  # checks it
-            return open_table(self.folder.path / data["file"])
+            try:
+                self.folder.read(data["file"])  # checks it
+                return open_table(self.folder.path / data["file"])
+            except RunError as error:
+                if not files.same(Path(data["source"]), data["sha256"]):
+                    raise
+                warnings.warn(f"{error}; {data['source']}, which is as it was, is used", stacklevel=2)
         try:
             table = open_table(data["source"])
         except DataError as error:
@@ -78,7 +84,7 @@ class TableSource:
         """A sentence where the file itself is gone or another one by now; its copy in the run is used."""
         data = self.folder.manifest["data"]
         path = Path(data["source"])
-        if not data["file"] or (path.is_file() and files.digest_of(path) == data["sha256"]):
+        if not data["file"] or files.same(path, data["sha256"]):
             return ""
         what = "has changed since the run was trained on it" if path.is_file() else "is not there any more"
         return f"{path} {what}; the copy in the run is used"

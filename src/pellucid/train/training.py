@@ -14,6 +14,7 @@ import numpy
 
 from pellucid.autodiff import SPSA, FiniteDifference
 from pellucid.errors import NotFiniteError, RunError, UsageError
+from pellucid.nn.losses import WeightedSum
 from pellucid.record import RunFolder, checkpoint_name, now
 from pellucid.train import engine as engines
 from pellucid.train.arguments import method_from_json
@@ -206,7 +207,9 @@ def _train(session: Session, begun: Point, epochs: int, verbose: int) -> None:
     except Diverged as error:
         run.status = "not finite"
         model.take(error.state)
-        raise _explained(error, run.replay.step) from None
+        told = _explained(error, run.replay.step)
+        told.run = run
+        raise told from None
     except Exception:  # a callback's own
         run.status = "failed"
         raise
@@ -242,6 +245,8 @@ def last_checkpoint(folder: RunFolder, step: int) -> Point | None:
         try:
             return Point.from_bytes(folder.read(name), str(folder.path / name))
         except RunError as error:
+            if folder.reread():  # the process that trains it has put others in its place
+                return last_checkpoint(folder, step)
             warnings.warn(f"{error}; the last whole checkpoint before it is used", stacklevel=2)
     return None
 
@@ -252,15 +257,17 @@ def _first_state(model: Model) -> State:
     return State(plain, model.compiled.optimizer.init(plain), state.untrained)
 
 
-def check(step: Step, state: State, data: Dataset, last_op: str) -> None:
+def check(step: Step, state: State, data: Dataset, last_op: Any) -> None:
     """Finds before the first step what would fail, or teach nothing, in every step."""
     loss = step.loss
-    takes_logits = getattr(loss, "from_logits", False)
-    if takes_logits and last_op in ("softmax", "sigmoid"):
-        raise UsageError(
-            f"the last layer ends in {last_op}, but {loss.name}(from_logits=True) applies {loss.link} itself: "
-            f"remove the {last_op}, or give the loss from_logits=False"
-        )
+    parts = loss.parts if isinstance(loss, WeightedSum) else {"": loss}
+    for name, part in parts.items():
+        op = last_op[name] if name else last_op
+        if getattr(part, "from_logits", False) and op in ("softmax", "sigmoid"):
+            raise UsageError(
+                f"the last layer{f' of {name}' if name else ''} ends in {op}, but {part.name}(from_logits=True) "
+                f"applies {part.link} itself: remove the {op}, or give the loss from_logits=False"
+            )
     first = data.take(numpy.zeros(1, numpy.int64))
     with numpy.errstate(all="ignore"):
         step.forward(State(*({p: numpy.asarray(a) for p, a in part.items()} for part in state)), first, 0, False)

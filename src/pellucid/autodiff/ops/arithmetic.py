@@ -156,6 +156,12 @@ def _(xp: Any, side: Array, x: Array):
 
 
 @op()
+def ones_like(xp: Any, x: Array) -> Array:
+    """1 in the place of each number of x, in its precision. It has no gradient."""
+    return xp.ones_like(x)
+
+
+@op()
 def greater(xp: Any, x: Array, y: Array) -> Array:
     """1 where x > y, else 0. Its gradient is 0."""
     return (x > y) * xp.ones_like(x + y)

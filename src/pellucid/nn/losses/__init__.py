@@ -3,6 +3,7 @@
     regression.py     quantities: squared, absolute, Huber, log-cosh, counts, directions
     crossentropy.py   probabilities of classes; focal.py, with weight on what is hard
     margin.py         scores that have to win by a margin
+    several.py        networks with several outputs
     ctc.py            sequences whose targets are shorter
 
 Each is a class; `get` finds it by its Keras name.
@@ -32,6 +33,7 @@ from pellucid.nn.losses.regression import (
     MeanSquaredError,
     Poisson,
 )
+from pellucid.nn.losses.several import WeightedSum
 
 __all__ = [
     "CTC",
@@ -53,6 +55,7 @@ __all__ = [
     "Poisson",
     "SparseCategoricalCrossentropy",
     "SquaredHinge",
+    "WeightedSum",
     "from_json",
     "get",
 ]
@@ -95,6 +98,9 @@ def get(loss: str | Loss) -> Loss:
 
 def from_json(config: dict[str, Any]) -> Loss:
     """The loss that `to_json` described."""
+    if config.get("loss") == "WeightedSum":
+        parts = {name: from_json(part) for name, part in zip(config["outputs"], config["losses"], strict=True)}
+        return WeightedSum.of(parts, dict(zip(config["outputs"], config["weights"], strict=True)))
     known = {cls.__name__: cls for cls in LOSSES.values()}
     if config.get("loss") not in known:
         raise UsageError(f"the loss {config.get('loss')!r} is not known; known: {', '.join(known)}")

@@ -51,9 +51,19 @@ class CategoricalCrossentropy(Loss):
 
 @dataclass(frozen=True)
 class SparseCategoricalCrossentropy(Loss):
-    """-log(p) of the target's class. y: (n,) or (n, 1) class numbers; y_pred: (n, classes)."""
+    """-log(p) of the target's class. y: (n,) or (n, 1) class numbers; y_pred: (n, classes).
+
+    Of sequences, y (n, t) and y_pred (n, t, classes), a row's loss is the mean over its steps. ignore_class: a class
+    number whose steps do not count, as the padding of sequences of unequal length; the mean is then over the other
+    steps of the row, so that each row counts alike (Keras: each step). A row of nothing else costs 0.
+
+    >>> p = [[[0.5, 0.25, 0.25], [0.5, 0.25, 0.25]]]
+    >>> round(SparseCategoricalCrossentropy(ignore_class=0).measure([[1, 0]], p), 6)  # -log(0.25)
+    1.386294
+    """
 
     from_logits: bool = False
+    ignore_class: int | None = None
     name: ClassVar[str] = "sparse_categorical_crossentropy"
     takes_classes: ClassVar[bool] = True
     link: ClassVar[Literal["sigmoid", "softmax"] | None] = "softmax"
@@ -72,6 +82,8 @@ class SparseCategoricalCrossentropy(Loss):
             )
 
     def check_targets(self, y: Any, units: int) -> None:
+        if self.ignore_class is not None:
+            y = y[y != self.ignore_class]
         if y.size and not 0 <= y.min() <= y.max() < units:
             raise UsageError(
                 f"{self.name}: the targets are class numbers from {y.min()} to {y.max()}, but the last layer has "
@@ -80,6 +92,17 @@ class SparseCategoricalCrossentropy(Loss):
 
     def rows(self, y: Any, y_pred: Value) -> Value:
         labels = ops.as_index(ops.reshape(y, shape=y_pred.shape[:-1]))
+        if self.ignore_class is None:
+            return self._costs(y_pred, labels)
+        apart = labels - self.ignore_class
+        # What is ignored may be no class at all, as -1: it is looked up as class 0, and counts nothing.
+        costs = self._costs(y_pred, ops.where(apart, labels, 0))
+        counted = ops.where(apart, ops.ones_like(costs), 0.0)
+        costs = ops.where(apart, costs, 0.0)
+        steps = tuple(range(1, costs.ndim))
+        return ops.sum(costs, axis=steps) / ops.maximum(ops.sum(counted, axis=steps), 1.0) if steps else costs
+
+    def _costs(self, y_pred: Value, labels: Value) -> Value:
         if self.from_logits:
             return ops.sparse_softmax_crossentropy(y_pred, labels)
         return -ops.log(ops.pick(distribution(y_pred), labels))

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 import numpy
 
 from pellucid.autodiff import Tape, Value, ops
+from pellucid.data.named import each
 from pellucid.errors import ShapeError
 
 PROBABILITY_FLOOR = 1e-7
@@ -40,11 +41,11 @@ class Loss:
     def check_targets(self, y: Any, units: int) -> None:
         """Raises UsageError for a target that this loss cannot take from a last layer of `units`; y in NumPy."""
 
-    def __call__(self, y: Any, y_pred: Value, sample_weight: Any = None) -> Value:
+    def __call__(self, y: Any, y_pred: Any, sample_weight: Any = None) -> Value:
         """The mean over the rows: Σ weight·loss / n, the weights 1 if not given."""
-        self.check(tuple(y.shape), y_pred.shape)
-        each = self.rows(y, y_pred)
-        return ops.mean(each if sample_weight is None else each * sample_weight)
+        self.check(each(_shape, y), each(_shape, y_pred))
+        costs = self.rows(y, y_pred)
+        return ops.mean(costs if sample_weight is None else over_row(costs) * sample_weight)
 
     def measure(self, y: Any, y_pred: Any, sample_weight: Any = None) -> float:
         """The loss of whole arrays, in NumPy and float64; errors as in training.
@@ -54,11 +55,12 @@ class Loss:
         2.125
         """
         tape = Tape({})
-        y, y_pred = numpy.asarray(y), numpy.asarray(y_pred, dtype=numpy.float64)
-        self.check(y.shape, y_pred.shape)
-        self.check_targets(y, y_pred.shape[-1])
+        y, y_pred = each(numpy.asarray, y), each(lambda a: numpy.asarray(a, numpy.float64), y_pred)
+        self.check(each(_shape, y), each(_shape, y_pred))
+        self.check_targets(y, each(lambda a: a.shape[-1], y_pred))
         weight = None if sample_weight is None else tape.given("weight", numpy.asarray(sample_weight, numpy.float64))
-        return float(self(tape.given("y", y), tape.given("y_pred", y_pred), weight).array)
+        y, y_pred = (each(lambda a: tape.given("", a), part) for part in (y, y_pred))
+        return float(self(y, y_pred, weight).array)
 
     def prediction(self, y_pred: Any) -> Any:
         """The model's output as a person reads it: probabilities where the loss takes logits."""
@@ -70,9 +72,13 @@ class Loss:
         return {"loss": type(self).__name__} | {f.name: getattr(self, f.name) for f in fields(self)}
 
 
-def over_row(each: Value) -> Value:
+def over_row(costs: Value) -> Value:
     """The mean over everything but the first axis."""
-    return ops.mean(each, axis=tuple(range(1, each.ndim))) if each.ndim > 1 else each
+    return ops.mean(costs, axis=tuple(range(1, costs.ndim))) if costs.ndim > 1 else costs
+
+
+def _shape(array: Any) -> tuple[int, ...]:
+    return tuple(array.shape)
 
 
 def mismatch(name: str, y: tuple[int, ...], y_pred: tuple[int, ...]) -> str:

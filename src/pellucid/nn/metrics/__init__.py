@@ -5,11 +5,13 @@ from difflib import get_close_matches
 from typing import Any
 
 from pellucid.errors import UsageError
+from pellucid.nn import losses
 from pellucid.nn.metrics.accuracy import Accuracy
 from pellucid.nn.metrics.average_precision import MeanAveragePrecision
 from pellucid.nn.metrics.boxes import BoxIoU, box_iou, detection_average_precision
 from pellucid.nn.metrics.confusion import ConfusionMatrix
 from pellucid.nn.metrics.metric import Metric
+from pellucid.nn.metrics.outputs import OfOutput, OutputLoss
 from pellucid.nn.metrics.perplexity import Perplexity
 from pellucid.nn.metrics.regression import (
     MeanAbsoluteError,
@@ -32,6 +34,8 @@ __all__ = [
     "MeanAveragePrecision",
     "MeanSquaredError",
     "Metric",
+    "OfOutput",
+    "OutputLoss",
     "Perplexity",
     "Precision",
     "R2Score",
@@ -109,8 +113,12 @@ def from_json(data: Mapping[str, Any]) -> Metric:
     """The metric that `to_json` wrote; UsageError for a class that is not a metric.
 
     >>> from_json({"metric": "Accuracy", "threshold": 0.4})
-    Accuracy(name='accuracy', threshold=0.4)
+    Accuracy(name='accuracy', threshold=0.4, ignore_class=None)
     """
+    if data.get("metric") == "OfOutput":
+        return OfOutput(data["output"], from_json(data["of"]), name=data["name"])
+    if data.get("metric") == "OutputLoss":
+        return OutputLoss(data["output"], losses.from_json(data["loss"]), name=data["name"])
     known = {kind.__name__: kind for kind in BY_NAME.values()}
     kind = data.get("metric")
     if kind not in known:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from pellucid.data.named import each
 from pellucid.errors import DataError, ShapeError
 
 Arrays = dict[str, Any]
@@ -25,6 +26,8 @@ class Metric(ABC):
 
     # "sum": add the statistics of batches up. "rows": lay them one after the other along their first axis.
     merge: ClassVar[Literal["sum", "rows"]] = "sum"
+    raw: ClassVar[bool] = False
+    """Whether it reads what the network gives, as logits, where others read probabilities."""
 
     @abstractmethod
     def statistics(self, xp: Any, y: Any, y_pred: Any, weight: Any) -> Arrays:
@@ -36,7 +39,7 @@ class Metric(ABC):
     def result(self, statistics: Arrays) -> Any:
         """The metric's value, from the joined statistics as NumPy arrays: a float, or an array of counts."""
 
-    def measure(self, y: ArrayLike, y_pred: ArrayLike, weight: ArrayLike | None = None) -> Any:
+    def measure(self, y: Any, y_pred: Any, weight: ArrayLike | None = None) -> Any:
         """The metric of whole arrays at once, in NumPy and float64.
 
         >>> from pellucid.nn.metrics import Accuracy
@@ -44,15 +47,15 @@ class Metric(ABC):
         0.6666666666666666
         """
         weights = None if weight is None else np.asarray(weight, dtype=np.float64)
-        y_pred = np.asarray(y_pred, dtype=np.float64)
-        return self.result(self.statistics(np, np.asarray(y), y_pred, weights))
+        y_pred = each(lambda part: np.asarray(part, dtype=np.float64), y_pred)
+        return self.result(self.statistics(np, each(np.asarray, y), y_pred, weights))
 
     def to_json(self) -> dict[str, Any]:
         """The metric as plain values: its class name under "metric", then each field.
 
         >>> from pellucid.nn.metrics import Accuracy
         >>> Accuracy().to_json()
-        {'metric': 'Accuracy', 'name': 'accuracy', 'threshold': 0.5}
+        {'metric': 'Accuracy', 'name': 'accuracy', 'threshold': 0.5, 'ignore_class': None}
         """
         return {"metric": type(self).__name__} | {f.name: getattr(self, f.name) for f in fields(self)}
 

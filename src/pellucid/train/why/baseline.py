@@ -34,6 +34,8 @@ def constant_loss(loss: losses.Loss | None, batch: Batch) -> float | None:
     >>> constant_loss(losses.MeanSquaredError(), Batch(numpy.zeros(2), numpy.array([[1.0], [3.0]])))
     1.0
     """
+    if isinstance(loss, losses.WeightedSum):
+        return None
     y = numpy.asarray(batch.y, numpy.float64)
     weight = numpy.ones(len(y)) if batch.weight is None else numpy.asarray(batch.weight, numpy.float64)
     if not weight.sum() > 0:
@@ -42,7 +44,11 @@ def constant_loss(loss: losses.Loss | None, batch: Batch) -> float | None:
     flat = y.reshape(len(y), -1)
     mean = share @ flat
     if isinstance(loss, losses.SparseCategoricalCrossentropy):
-        found = _entropy(numpy.bincount(flat[:, 0].astype(int), share))
+        counted = numpy.ones(flat.shape, bool) if loss.ignore_class is None else flat != loss.ignore_class
+        each = share[:, None] * counted / numpy.maximum(counted.sum(axis=1, keepdims=True), 1)
+        if not each.sum() > 0:
+            return None
+        found = each.sum() * _entropy(numpy.bincount(flat[counted].astype(int), each[counted]) / each.sum())
     elif isinstance(loss, losses.CategoricalCrossentropy):
         found = _entropy(mean)
     elif isinstance(loss, losses.BinaryCrossentropy):

@@ -15,7 +15,7 @@ from pellucid.train.engine import NumpyEngine
 from pellucid.train.loop import evaluate
 from pellucid.train.step import Batch
 from pellucid.train.why.baseline import constant_loss
-from pellucid.train.why.evidence import Evidence, evenly
+from pellucid.train.why.evidence import Evidence, as_one, evenly
 from pellucid.train.why.finding import Finding, listed
 from pellucid.train.why.neighbours import along_a_line, likeness
 
@@ -47,7 +47,7 @@ TARGET_LARGE = 10.0
 
 def constant_labels(e: Evidence) -> Iterable[Finding]:
     """Targets that are all the same."""
-    y = e.data.take(numpy.arange(len(e.data))).y if len(e.data) <= 1_000_000 else e.table.y
+    y = as_one(e.data.take(numpy.arange(len(e.data)))).y if len(e.data) <= 1_000_000 else e.table.y
     y = y.reshape(len(y), -1)
     if len(y) > 1 and (y == y[0]).all():
         value = listed([number(v) for v in y[0]])
@@ -99,7 +99,7 @@ def unscaled_inputs(e: Evidence) -> Iterable[Finding]:
 
 def unscaled_targets(e: Evidence) -> Iterable[Finding]:
     """Quantities so large that the network is still on its way to their mean."""
-    if e.loss.link is not None or e.skill >= 0 or e.output in ("sigmoid", "tanh", "softmax") or e.failed:
+    if e.several or e.loss.link is not None or e.skill >= 0 or e.failed or e.output in ("sigmoid", "tanh", "softmax"):
         return
     y = numpy.asarray(e.sample.y, numpy.float64).reshape(len(e.sample.y), -1)
     predicted = numpy.asarray(e.end.passed.y_pred.array, numpy.float64).reshape(len(y), -1)
@@ -208,7 +208,7 @@ def _measured(e: Evidence) -> bool:
 
 def _keys(data: Dataset, places: Numbers) -> Numbers:
     """Each row's bytes, inputs and targets, as one number; equal rows have equal ones."""
-    x, y, _ = data.take(places)
+    x, y, _ = as_one(data.take(places))
     both = numpy.concatenate([x.reshape(len(x), -1), y.reshape(len(y), -1).astype(x.dtype)], axis=1) + 0.0  # no -0.0
     return numpy.asarray([hash(row.tobytes()) for row in both])
 
@@ -233,5 +233,5 @@ def _validation_skill(e: Evidence) -> float | None:
     if constant is None:
         return None
     engine = NumpyEngine(e.step)
-    found = [float(evaluate(engine, probe.state, part, ())["loss"]) for probe in e.probes]
+    found = [float(evaluate(engine, probe.state, part)["loss"]) for probe in e.probes]
     return max(1 - loss / constant if numpy.isfinite(loss) else -numpy.inf for loss in found)

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import numpy
 
 from pellucid.autodiff import Row, Value
+from pellucid.data.named import flat
 from pellucid.train.dataset import Numbers
 from pellucid.train.why.evidence import Evidence, Probe
 from pellucid.train.why.finding import Finding, listed
@@ -78,7 +79,8 @@ def exploding_gradients(e: Evidence) -> Iterable[Finding]:
 def no_gradient(e: Evidence) -> Iterable[Finding]:
     """Layers none of whose weights has a gradient that is not 0, at any step looked at: a last layer that begins with 0
     stops it at the first step, and only there; units that die stop it later, and are told as such."""
-    probes = [p for p in e.probes if _any(p.slope(p.passed.y_pred.row))]  # not where the loss is 0
+    # Where the loss is 0, nothing comes back from the prediction, and no layer is to blame.
+    probes = [p for p in e.probes if any(_any(p.slope(v.row)) for v in flat("", p.passed.y_pred).values())]
     if not probes or probes[0] is not e.start:
         return
     still = [

@@ -65,7 +65,7 @@ def _typed(finding: Finding) -> Finding:
 def _looked_at(e: Evidence) -> str:
     steps = listed([probe.number for probe in e.probes], 10)
     return (
-        f"The losses of {e.last - e.first:,} steps, the states before steps {steps} on {len(e.sample.x):,} "
+        f"The losses of {e.last - e.first:,} steps, the states before steps {steps} on {len(e.places):,} "
         "training rows, "
         f"and the numbers of {len(e.table_places):,} rows were looked at: for values that are not finite, "
         "spikes, a loss "

@@ -15,10 +15,11 @@ from typing import Any
 import numpy
 
 from pellucid.autodiff import Row
+from pellucid.nn.losses import WeightedSum
 from pellucid.train.dataset import Numbers
 from pellucid.train.point import Point
 from pellucid.train.run import Run
-from pellucid.train.step import Arrays, Batch, Pass, State, Step
+from pellucid.train.step import Arrays, Batch, Pass, State, Step, last_row
 from pellucid.train.why.baseline import classes_of, constant_loss
 
 SAMPLE_ROWS = 1024
@@ -80,7 +81,7 @@ class Probe:
     @cached_property
     def forward(self) -> list[Row]:
         """The rows of the tape that computed the prediction of the sample."""
-        last = self.passed.y_pred.row.index
+        last = last_row(self.passed.y_pred)
         return [row for row in self.passed.loss.tape.rows[: last + 1] if row.op is not None]
 
     def slope(self, row: Row) -> Numbers | None:
@@ -182,8 +183,13 @@ class Evidence:
 
     @cached_property
     def table(self) -> Batch:
-        """Rows for statistics of the data."""
-        return self.data.take(self.table_places)
+        """Rows for statistics of the data; several inputs, or targets, side by side."""
+        return as_one(self.data.take(self.table_places))
+
+    @property
+    def several(self) -> bool:
+        """Whether the network has several outputs: then no one of them is judged by its targets."""
+        return isinstance(self.loss, WeightedSum)
 
     @cached_property
     def table_places(self) -> Numbers:
@@ -191,7 +197,8 @@ class Evidence:
 
     def odd(self, batch: Batch) -> Numbers:
         """Places in a batch of rows that are far larger than the others of the data, in inputs or targets."""
-        found = numpy.zeros(len(batch.x), bool)
+        batch = as_one(batch)
+        found = numpy.zeros(batch.shape[0], bool)
         for part, usual in zip((batch.x, batch.y), self._usual, strict=True):
             if numpy.isdtype(part.dtype, "real floating"):
                 found |= _largest(part) > ODD * usual
@@ -217,13 +224,13 @@ class Evidence:
 
     @cached_property
     def output(self) -> str:
-        """The op that makes the prediction."""
-        row = self.start.passed.y_pred.row
-        return row.op.name if row.op else ""
+        """The op that makes the prediction; empty where there are several."""
+        y_pred = self.start.passed.y_pred
+        return "" if self.several or y_pred.row.op is None else y_pred.row.op.name
 
     @property
     def output_layer(self) -> str:
-        return self.start.passed.y_pred.row.path
+        return "" if self.several else self.start.passed.y_pred.row.path
 
     def rows(self, places: Sequence[int] | Numbers) -> tuple[int, ...]:
         """The numbers that training rows have where they came from."""
@@ -244,6 +251,17 @@ def lower(rate: float) -> float:
     0.03
     """
     return float(f"{rate / 10:.3g}")
+
+
+def as_one(batch: Batch) -> Batch:
+    """A batch whose several inputs, or targets, by name stand side by side, (n, all of their numbers)."""
+
+    def beside(parts: Any) -> Numbers:
+        if not isinstance(parts, dict):
+            return parts
+        return numpy.concatenate([parts[name].reshape(len(parts[name]), -1) for name in sorted(parts)], axis=1)
+
+    return Batch(beside(batch.x), beside(batch.y), batch.weight)
 
 
 def _largest(array: Numbers) -> Numbers:

@@ -188,7 +188,7 @@ def loss_not_decreasing(e: Evidence) -> Iterable[Finding]:
     constant = "" if e.constant is None else f"; the best constant prediction has {number(e.constant, 4)}"
     yield Finding(
         "loss not decreasing",
-        f"the loss of {len(e.sample.x):,} training rows is {number(e.start.loss, 4)} at step {e.first}, "
+        f"the loss of {len(e.places):,} training rows is {number(e.start.loss, 4)} at step {e.first}, "
         f"{number(middle, 4)} "
         f"half way and {number(e.end.loss, 4)} after step {e.last - 1}{constant}",
         "the network has learned nothing that a constant does not know",
@@ -205,7 +205,7 @@ def noise_scale(e: Evidence) -> float | None:
     From the squared length of the gradient of small batches and of the sample, as McCandlish et al. 2018 (appendix A.1)
     have it. None where the gradient cannot be told from 0.
     """
-    small, large = e.plan.batch_size, len(e.sample.x)
+    small, large = e.plan.batch_size, len(e.places)
     if large <= small:
         return None
     plan = Plan(len(e.data), small, e.plan.seed)

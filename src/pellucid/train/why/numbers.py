@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy
 
 from pellucid.autodiff import Row, Tape, Value
+from pellucid.data.named import first
 from pellucid.explain.number import number
 from pellucid.train.dataset import Numbers
 from pellucid.train.why.evidence import Evidence, Probe, lower
@@ -61,7 +62,7 @@ def _after_update(e: Evidence, step: int, then: Probe, now: Probe) -> Finding:
         f"the loss of step {step} is {number(e.losses[step], 4)}, the median of those before it "
         f"{number(numpy.median(e.losses[max(e.first, step - WINDOW) : step]), 4)}; the update of step "
         f"{step - 1} took the "
-        f"loss of {len(e.sample.x):,} rows from {number(then.loss, 4)} to {number(now.loss, 4)} and changed "
+        f"loss of {len(e.places):,} rows from {number(then.loss, 4)} to {number(now.loss, 4)} and changed "
         "the weights by "
         f"{then.ratio:.2g} of their size; {_lasting(e, step)}",
         cause,
@@ -89,7 +90,7 @@ def _by_rows(e: Evidence, step: int, now: Probe, odd: Numbers) -> Finding:
         f"{number(numpy.median(e.losses[max(e.first, step - WINDOW) : step]), 4)}; {share:.0%} of it comes from "
         f"{len(worst)} of {len(each)} rows. The update of that step changed the weights by {now.ratio:.2g} of "
         "their size and "
-        f"took the loss of {len(e.sample.x):,} rows from {number(now.loss, 4)} to {number(after.loss, 4)}; "
+        f"took the loss of {len(e.places):,} rows from {number(now.loss, 4)} to {number(after.loss, 4)}; "
         f"{_lasting(e, step)}",
         "these rows are far from the others: an error in the data, or an outlier",
         "correct or drop these rows, or limit what one batch can do by global_clipnorm=1.0",
@@ -128,7 +129,8 @@ def not_finite(e: Evidence) -> Iterable[Finding]:
     elif place.domain:
         cause, change, rewind, at = place.domain, "keep its input in its domain, as by pl.clip or pl.maximum", {}, step
     else:
-        cause = f"numbers grew beyond what {e.end.batch.x.dtype} holds, at weights as large as {place.largest:.3g}"
+        holds = first(e.end.state.parameters).dtype
+        cause = f"numbers grew beyond what {holds} holds, at weights as large as {place.largest:.3g}"
         change, rewind, at = "smaller initial weights, or global_clipnorm=1.0", e.clipped, max(e.first, step - 1)
     recent = [number(x, 4) for x in e.losses[-3:]]
     yield Finding(

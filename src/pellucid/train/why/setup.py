@@ -37,6 +37,8 @@ of mean 3, agree with their neighbour in about 0.2 of the rows, however well the
 def softmax_twice(e: Evidence) -> Iterable[Finding]:
     """Probabilities that are made into probabilities once more: the largest of k then lies within a factor e of the
     smallest, and gradients are small."""
+    if e.several:
+        return
     last = e.start.passed.y_pred.row
     inner = _source(last)
     takes_logits = getattr(e.loss, "from_logits", False)
@@ -67,6 +69,8 @@ def softmax_twice(e: Evidence) -> Iterable[Finding]:
 
 def one_unit_softmax(e: Evidence) -> Iterable[Finding]:
     """A softmax over one number is 1 whatever the number is."""
+    if e.several:
+        return
     row = e.start.passed.y_pred.row
     if row.op and row.op.name == "softmax" and row.output.shape[-1] == 1:
         yield Finding(

@@ -8,7 +8,7 @@ import numpy
 
 from pellucid.autodiff import Row
 from pellucid.train.dataset import Numbers
-from pellucid.train.why.evidence import Evidence, Probe, lower
+from pellucid.train.why.evidence import Evidence, Probe, as_one, lower
 from pellucid.train.why.finding import Finding
 
 DEAD = 0.5
@@ -40,7 +40,7 @@ def dead_units(e: Evidence) -> Iterable[Finding]:
             "dead relu units",
             f"before step {step}, {_by_layer(now, ('relu',), _dead)[path]:.0%} of the {units} units of {path} "
             "are 0 for all "
-            f"{len(e.sample.x):,} rows looked at, at the end {share:.0%}"
+            f"{len(e.places):,} rows looked at, at the end {share:.0%}"
             + ("" if begun else f"; step {step - 1} changed the weights by {size:.2g} of their size"),
             "the units are below 0 from the start: initial weights or biases are too negative for these inputs"
             if begun
@@ -63,7 +63,7 @@ def saturated_units(e: Evidence) -> Iterable[Finding]:
         if share < SATURATED or path == e.output_layer:
             continue
         step = _first_step(e, path, ENDS, _saturated, SATURATED)
-        x = numpy.sqrt(numpy.mean(numpy.square(numpy.asarray(e.sample.x, numpy.float64))))
+        x = numpy.sqrt(numpy.mean(numpy.square(numpy.asarray(as_one(e.sample).x, numpy.float64))))
         begun = step == e.first
         rate = float(e.step.optimizer.rate(numpy, max(step - 1, 0)))
         yield Finding(
