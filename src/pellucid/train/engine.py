@@ -174,7 +174,8 @@ class XlaEngine:
             self._passes[batches.shape] = done
             rows = done.loss.tape.rows
             kept = [row.output for row, keep in zip(rows, _kept(done, coarse), strict=True) if keep]
-            return after, report, (kept, done.gradients if coarse < 2 else {})
+            # Measured gradients are on no tape, so that they cannot be worked out from one.
+            return after, report, (kept, done.gradients if coarse < 2 or self.step.method is not None else {})
 
         after, _, (kept, gradients) = self._loop(one, state, batches, count)
         return after, kept, gradients
@@ -234,16 +235,22 @@ class _Packing:
 def _kept(done: Pass, coarse: int) -> list[bool]:
     """Which rows a tapped program keeps; the others are worked out again from those.
 
-    XLA computes several rows in one go, and adds up in another order when a row in their midst is wanted too. So at
-    the finest, all rows are kept but those between prediction and loss; then what was given and each layer's output,
-    with the gradients (1) or without them (2); then the outputs of the outermost layers (3); then what was given (4).
+    XLA computes several rows in one go, and rounds otherwise when a row in their midst is wanted too. So at the finest,
+    all rows are kept but those between prediction and loss; then all that are no elementwise ops, which are what is
+    mostly computed in one go (1); of these, those of the forward pass alone (2); then the outputs of the outermost
+    layers (3); then only what was given (4).
     """
     rows = done.loss.tape.rows
     loss = range(last_row(done.y_pred) + 1, done.loss.row.index + 1)
     if coarse == FINEST:
         return [row.op is None or row.index not in loss for row in rows]
+    if coarse < 3:
+        last = len(rows) if coarse == 1 else loss.start
+        return [
+            row.op is None or (row.index < last and row.index not in loss and not row.op.elementwise) for row in rows
+        ]
     outputs = {row.path: row.index for row in rows[: loss.start] if row.op is not None and row.path}
-    wanted = {index for path, index in outputs.items() if coarse < 3 or (coarse == 3 and "/" not in path)}
+    wanted = {index for path, index in outputs.items() if coarse == 3 and "/" not in path}
     return [row.op is None or row.index in wanted for row in rows]
 
 

@@ -20,8 +20,8 @@ from pellucid.train.step import Arrays, Batch, State, Step, last_row
 
 OWN = (
     "every number",
-    "each layer's output and the gradients",
-    "each layer's output",
+    "every product, sum and reduction, forward and back,",
+    "every product, sum and reduction of the forward pass",
     "the outermost layers' outputs",
     "weights and loss",
 )
@@ -75,9 +75,9 @@ class OpenStep:
     faithful: bool = True
     """Whether the step that kept every number ended in the same state, bit for bit, as the one that kept none."""
     coarse: int = 0
-    """0: every number is the compiled step's own; 1: each layer's output and the gradients are; 2: each layer's
-    output; 3: that of the outermost layers; 4: the weights and the loss. The others are worked out from those, and can
-    differ from what the step held in its registers in their last digits."""
+    """0: every number is the compiled step's own; 1: those of all ops that are not elementwise are; 2: those of the
+    forward pass alone; 3: the outputs of the outermost layers; 4: the weights and the loss. The others are worked out
+    from those, and can differ from what the step held in its registers in their last digits."""
     elsewhere: str = ""
     """What was otherwise where the run was recorded: "numpy 2.3.1, here 2.4.0"."""
 
