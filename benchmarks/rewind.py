@@ -2,10 +2,11 @@
 
     python benchmarks/rewind.py [--quick]
 
-Recording: the same training with and without, taking turns, so that a busy moment of the machine meets both; the
-median of the ratios counts, beside the share that the run measured itself. Opening: a step that is warm, against the
-time that a step of the training took. Proving: every weight of 784-128-10 by finite differences as `check_gradients`
-does it, against the plain loop of two passes for each weight, which is timed on a sample of weights.
+Recording: the same training with and without, taking turns, so that a busy moment of the machine meets both: the
+median of the ratios of their times, of their seconds of processor (which a busy machine changes less), and the share
+that the run measured itself, by which it decides when there is time for a checkpoint. Opening: a step that is warm,
+against the time that a step of the training took. Proving: every weight of 784-128-10 by finite differences as
+`check_gradients` does it, against the plain loop of two passes for each weight, which is timed on a sample of weights.
 """
 
 import argparse
@@ -42,17 +43,19 @@ def network(*units: int) -> pl.Sequential:
 
 def recording(name: str, units: tuple[int, ...], given: Data, batch: int, epochs: int, repeats: int, home: Path) -> str:
     """One line: the median of the ratios of recorded to unrecorded training, and the run's own measure."""
-    ratios, shares, seconds, kept = [], [], [], 0
+    ratios, worked, shares, seconds, kept = [], [], [], [], 0
     places = (home / f"{name}-{i}" for i in count())
 
     def trained(record: Any) -> pl.Run:
         # The seconds of a run hold the writing of its end, and not what happens before its first step.
         return network(*units).fit(*given, batch_size=batch, epochs=epochs, record=record, verbose=0)
 
+    trained(False)  # compiles
     for number in range(repeats):
         turns = [lambda: trained(False), lambda: trained(Recording(folder=next(places)))]
-        runs = [timed(turn) for turn in (turns if number % 2 == 0 else turns[::-1])]
-        (plain, _), (recorded, run) = runs if number % 2 == 0 else runs[::-1]
+        order = 1 - 2 * (number % 2)
+        (plain, before, _), (recorded, after, run) = [worked_on(turn) for turn in turns[::order]][::order]
+        worked.append(after / before)
         folder = RunFolder.open(run.folder)
         about = folder.manifest["recording"]
         ratios.append(recorded / plain)
@@ -62,8 +65,16 @@ def recording(name: str, units: tuple[int, ...], given: Data, batch: int, epochs
     return (
         f"recording {name:<16} {median(seconds):7.2f} s without; with: {100 * (median(ratios) - 1):+6.2f} % "
         f"(from {100 * (min(ratios) - 1):+.2f} to {100 * (max(ratios) - 1):+.2f}), "
-        f"by its own measure {100 * median(shares):.2f} %; {kept} checkpoints"
+        f"of processor {100 * (median(worked) - 1):+.2f} %, by its own measure {100 * median(shares):.2f} %; "
+        f"{kept} checkpoints"
     )
+
+
+def worked_on(work: Callable[[], Any]) -> tuple[float, float, Any]:
+    """Seconds, seconds of all processors, and what was made."""
+    started = time.process_time()
+    seconds, done = timed(work)
+    return seconds, time.process_time() - started, done
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:
