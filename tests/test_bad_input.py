@@ -1,45 +1,24 @@
 """What a person can get wrong, through the command line: the exit code, a message that names file, place and
 fix, and nothing left behind."""
 
-import contextlib
 import errno
-import io
 import json
 import os
 import random
 import re
 import shutil
-import warnings
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 from safetensors.numpy import load_file
 
-from pellucid import cli
+from commands import pellucid
 from pellucid.record import files
 
 SMALL = ("--hidden", "3", "--epochs", "2", "-q", "--engine", "numpy")
-
-
-class Done(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-def pellucid(*arguments: Any) -> Done:
-    """Runs a command in this process; an exception that escapes fails the test, and so does a warning of NumPy's."""
-    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), warnings.catch_warnings():
-        warnings.filterwarnings("always", category=UserWarning)  # the notes of the command line
-        with pytest.raises(SystemExit) as ended:
-            cli.main([str(argument) for argument in arguments])
-    found = [stream.buffer.getvalue().decode() for stream in (out, err)]  # pyright: ignore
-    assert "Traceback" not in found[1]
-    return Done(ended.value.code, *found)  # pyright: ignore
 
 
 def cells(count: int = 80) -> list[list[str]]:
@@ -341,7 +320,13 @@ def test_every_checkpoint_is_torn(copy: Path) -> None:
 
 def test_a_copy_of_the_data_that_is_torn(runs: dict[str, Path], copy: Path) -> None:
     damaged(copy / "data/classes.csv", "other")
+    done = pellucid("show", copy)
+    assert done.code == 0 and "data/classes.csv is torn" in done.err and "which is as it was, is used" in done.err
+    original = runs["classes"].with_suffix(".csv")
+    text = original.read_text()
+    original.write_text(text + "\n")
     refused("show", copy, says=("data/classes.csv is torn",))
+    original.write_text(text)
     assert pellucid("predict", copy, unlabelled()).code == 0
 
 
@@ -480,7 +465,7 @@ def test_a_training_that_diverges_ends_with_3() -> None:
         (["--hidden", ""], ("--hidden", "as --hidden 64,64")),
         (["--hidden", "8,0"], ("8,0", "1 or more")),
         (["--kind", "nonsense"], ("--kind nonsense", "COLUMN=KIND", "--kind zip=category")),
-        (["--kind", "a=nonsense"], ('"nonsense"', "number, category, boolean, moment, leave_out")),
+        (["--kind", "a=nonsense"], ('"nonsense"', "number, category, boolean, moment, text, user, item, leave_out")),
         (["--kind", "q=number"], ('"q"', "Its columns: a, b, colour, y")),
         (["--dropout", "2"], ("--dropout 2", "from 0 to below 1")),
         (["--dropout", "-0.5"], ("--dropout -0.5", "from 0 to below 1")),

@@ -54,6 +54,13 @@ if TYPE_CHECKING:
         tanh,
         where,
     )
+    from pellucid.data.boxed_pictures import boxed_pictures
+    from pellucid.data.pictures import pictures
+    from pellucid.data.ratings import Ratings
+    from pellucid.data.sequences import buckets, pad_sequences, sequence_mask, sequence_pairs, windows
+    from pellucid.data.sound import read_sound, sounds
+    from pellucid.data.spectrogram import log_mel_spectrogram
+    from pellucid.data.text import Tokenizer
     from pellucid.errors import (
         DataError,
         NotFiniteError,
@@ -69,6 +76,7 @@ if TYPE_CHECKING:
         TransformerDecoder,
         TransformerEncoder,
     )
+    from pellucid.nn.augmentation import RandomCrop, RandomFlip, RandomTranslation, Rescaling
     from pellucid.nn.convolution import Conv1D, Conv2D, Conv2DTranspose, Conv3D
     from pellucid.nn.dense import Activation, CategoryEmbedding, Dense, Flatten
     from pellucid.nn.depthwise import DepthwiseConv2D, SeparableConv2D
@@ -169,7 +177,10 @@ if TYPE_CHECKING:
         Warmup,
     )
     from pellucid.record import Recording
+    from pellucid.train.attribution import Attribution, attribution
+    from pellucid.train.beam_search import beam_search
     from pellucid.train.callbacks import Callback, EarlyStopping
+    from pellucid.train.generation import Continuation, generate
     from pellucid.train.gradients import check_gradients, feed_forward, gradients
     from pellucid.train.model import Model
     from pellucid.train.opening import open_run
@@ -184,7 +195,15 @@ _HOME = {
     "autodiff": "SPSA FiniteDifference GradientReport Tape Value backprop finite_difference op",
     "autodiff.ops": "absolute amax clip concatenate elu exp gelu leaky_relu log log_softmax matmul maximum "
     "mean minimum relu reshape selu sigmoid softmax softplus sqrt square sum swish tanh where",
+    "data.boxed_pictures": "boxed_pictures",
+    "data.pictures": "pictures",
+    "data.ratings": "Ratings",
+    "data.sequences": "buckets pad_sequences sequence_mask sequence_pairs windows",
+    "data.sound": "read_sound sounds",
+    "data.spectrogram": "log_mel_spectrogram",
+    "data.text": "Tokenizer",
     "errors": "DataError NotFiniteError PellucidError RunError ShapeError UsageError",
+    "nn.augmentation": "RandomCrop RandomFlip RandomTranslation Rescaling",
     "nn.convolution": "Conv1D Conv2D Conv2DTranspose Conv3D",
     "nn.attention": "MultiHeadAttention PositionEmbedding SinusoidalEncoding TransformerDecoder TransformerEncoder",
     "nn.dense": "Activation CategoryEmbedding Dense Flatten",
@@ -211,7 +230,10 @@ _HOME = {
     "optim": "SGD Adadelta Adagrad Adam Adamax AdamW Constant CosineDecay ExponentialDecay Lamb Lion Muon Nadam "
     "PiecewiseConstantDecay RMSprop Scaled Warmup",
     "record": "Recording",
+    "train.attribution": "Attribution attribution",
+    "train.beam_search": "beam_search",
     "train.callbacks": "Callback EarlyStopping",
+    "train.generation": "Continuation generate",
     "train.gradients": "check_gradients feed_forward gradients",
     "train.model": "Model",
     "train.opening": "open_run",

@@ -38,6 +38,8 @@ OPTIMIZERS: list[Optimizer] = [
     pl.Muon(0.1, nesterov=False),
     pl.SGD(0.1, use_ema=True, ema_momentum=0.75),
     pl.Adam(0.1, use_ema=True, ema_momentum=0.75, ema_overwrite_frequency=2),
+    pl.SGD(0.1, lookahead_period=2),
+    pl.Adam(0.1, lookahead_period=3, lookahead_step_size=0.8, use_ema=True, ema_momentum=0.75),
 ]
 WHOLE = ("trust_ratio", "orthogonal", "scale", "momentum_product")
 """Methods of an optimizer that a rule calls: they are printed by name, and their value is worked out here."""
@@ -48,6 +50,7 @@ def known_at(optimizer: Optimizer, state: Any, g: Any, w: Any) -> dict[str, Any]
     n = int(state["step"])
     return dict(zip(optimizer.slots, optimizer.slots_of(state, "w"), strict=True)) | {
         "average": state.get("average/w"),
+        "slow": state.get("slow/w"),
         "g": g,
         "w": w,
         "rate": float(optimizer.rate(np, n)),
@@ -72,7 +75,7 @@ def test_lines_are_the_update(optimizer: Optimizer, worth: Callable[[str], float
             )  # six digits of two numbers below 1
             last[name] = values[-1]
         assert last["change"] == pytest.approx(float(updates["w"][1, 1]), rel=2e-5, abs=1e-9)
-        kept = {*optimizer.slots, *(["average"] if optimizer.use_ema else [])}
+        kept = {*optimizer.slots, *optimizer.after_rule()}
         for slot in kept - set(optimizer.unused()):
             assert last[slot] == pytest.approx(float(state[f"{slot}/w"][1, 1]), rel=2e-5, abs=1e-9), slot
         w = {"w": w["w"] + updates["w"]}

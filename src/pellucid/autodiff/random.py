@@ -10,6 +10,7 @@ doi:10.1145/2063384.2063405.
 """
 
 import hashlib
+from collections.abc import Sequence
 from math import prod
 from operator import index
 from typing import Any
@@ -210,6 +211,22 @@ def noise(xp: Any, seed: Any, step: Any, path: str, shape: Shape, dtype: Any) ->
     """
     top = xp.astype(_words(xp, "noise", seed, step, path, shape) >> 9, dtype)
     return normal_quantile((top + 0.5) * 2.0**-23, xp)
+
+
+def whole_numbers(xp: Any, seed: Any, step: Any, path: str, shape: Shape, count: int | Sequence[int]) -> Any:
+    """Numbers from 0 to count - 1, equally likely, that a layer draws at one step: int32, shape `shape`.
+
+    `word[i] mod count`, with the words of a stream of their own, seed, step and path as for `keep_mask`. As 2^32 is no
+    multiple of most counts, one number's probability may be above another's by 2^-32. count: of all, or one for each
+    place of the last axis.
+
+    >>> whole_numbers(np, 0, 7, "random_crop", (6,), 10)
+    array([9, 8, 1, 9, 5, 8], dtype=int32)
+
+    Source: Salmon et al. (2011), doi:10.1145/2063384.2063405.
+    """
+    words = _words(xp, "whole_numbers", seed, step, path, shape)
+    return xp.astype(words % xp.asarray(count, dtype=xp.uint32), xp.int32)
 
 
 def _words(xp: Any, purpose: str, seed: Any, step: Any, path: str, shape: Shape) -> Any:

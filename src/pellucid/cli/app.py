@@ -20,7 +20,8 @@ USAGE, INTERRUPTED = 2, 130
 
 app = App(
     name="pellucid",
-    help="Train a neural network on your own table, and open any step of it.\n\nStart with: pellucid train iris",
+    help="Train a neural network on your own table or folder, and open any step of it.\n\n"
+    "Start with: pellucid train iris",
     version=pellucid.__version__,
     help_format="markdown",
     suppress_keyboard_interrupt=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +14,7 @@ from pellucid.errors import UsageError
 
 @app.command
 def train(
-    data: Annotated[str, Parameter(help="A .csv, .tsv, .csv.gz or .parquet file, or a built-in table.")],
+    data: Annotated[str, Parameter(help="A .csv, .tsv, .csv.gz or .parquet file, a built-in table, or a folder.")],
     /,
     *,
     target: Annotated[str | None, Parameter(help="The column to predict.")] = None,
@@ -21,6 +22,10 @@ def train(
     task: Annotated[str | None, Parameter(help="regression, binary or multiclass; inferred otherwise.")] = None,
     kind: Annotated[tuple[str, ...], Parameter(help="COLUMN=number|category|boolean|moment|leave_out.", **MANY)] = (),
     missing: Annotated[tuple[str, ...], Parameter(help="Text that means a cell is missing.", **MANY)] = (),
+    size: Annotated[str | None, Parameter(help="Of pictures: HEIGHTxWIDTH in pixels, as 32x32.")] = None,
+    skip_unreadable: Annotated[
+        bool, Parameter(negative=(), show_default=False, help="Leaves files out that cannot be read.")
+    ] = False,
     hidden: Annotated[str | None, Parameter(help="Units of the hidden layers, as 64,64.")] = None,
     epochs: Annotated[int | None, Parameter(help="At most so many; by the number of rows otherwise.", **WHOLE)] = None,
     batch_size: Annotated[int | None, Parameter(help="Rows of a step.", **WHOLE)] = None,
@@ -32,19 +37,22 @@ def train(
     json: Json = False,
     quiet: Quiet = False,
 ) -> int:
-    """Train a network on a table.
+    """Train a network on a table, or on a folder of pictures or sounds.
 
     Example: `pellucid train houses.csv --target price`
 
+    Example: `pellucid train digits/`, where each folder in digits/ holds the pictures, or sounds, of one class.
+
     Built-in tables: iris, wine, breast_cancer, digits, diabetes.
     """
-    from pellucid.train.command import train_table
+    from pellucid.train.command import train_data
     from pellucid.train.settings import Settings
     from pellucid.train.table import Choices
 
     choices = Choices(_units(hidden), epochs, batch_size, learning_rate, dropout, patience, seed, engine)
-    settings = Settings(data, target, out, task, _pairs("--kind", kind), missing, choices)
-    document = train_table(settings, screen_for(json), verbose=0 if quiet else 1)
+    pixels = _size(size)
+    settings = Settings(data, target, out, task, _pairs("--kind", kind), missing, choices, pixels, skip_unreadable)
+    document = train_data(settings, screen_for(json), verbose=0 if quiet else 1)
     return answer("train", document, json)
 
 
@@ -90,23 +98,23 @@ def rewind(
 @app.command
 def predict(
     run: RunPath,
-    data: Annotated[str, Parameter(help="A table with the columns that the run was trained on.")],
+    data: Annotated[str, Parameter(help="A table with the columns that the run was trained on; a folder, or a file.")],
     /,
     *,
     out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="A .csv file; else standard output.")] = None,
     json: Json = False,
 ) -> int:
-    """Predict the target of each row of a table.
+    """Predict the target of each row of a table, or the class of each file of a folder.
 
     Example: `pellucid predict runs/1 new.csv -o out.csv`
 
     The column of the target's name holds the prediction; for classes, COLUMN_VALUE the probability of each.
     """
-    from pellucid.train.command import predict_table
+    from pellucid.train.command import predict_data
 
     if json and out is None:
         raise UsageError("--json needs -o OUT.csv for the predictions, since the document takes standard output")
-    return answer("predict", predict_table(run, data, out, screen_for(True)), json)
+    return answer("predict", predict_data(run, data, out, screen_for(True)), json)
 
 
 @app.command
@@ -131,6 +139,15 @@ def _pairs(option: str, given: tuple[str, ...]) -> dict[str, str]:
         if not name or not value:
             raise UsageError(f"{option} {item}: write it as {form}, for example {example}")
     return {name: value for name, _, value in pairs}
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d+)\s*[x×,]\s*(\d+)", text)
+    if not found:
+        raise UsageError(f"--size {text}: write it as HEIGHTxWIDTH in pixels, as --size 32x32")
+    return int(found[1]), int(found[2])
 
 
 def _units(text: str | None) -> tuple[int, ...] | None:

@@ -8,6 +8,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from pellucid.data.cells import Flags, read_labels
+from pellucid.data.coded import Coded
 from pellucid.data.plain import Plain
 
 MOST_PLACES = 48
@@ -50,7 +51,7 @@ class Category(Plain):
     def feature_names(self) -> list[str]:
         """What to call each of them."""
         if self.encoding == "embedding":
-            return [self.name]
+            return [Coded(self.name, ("other", "missing", *self.values))]
         names = [f"{self.name}={value}" for value in self.values]
         return names + [f"{self.name} missing"] * self.lacking + [f"{self.name}=(other)"] * self.other
 
@@ -122,10 +123,14 @@ class CategoryLearner:
             self._counts = {value: rows for value, rows in self._counts.items() if rows > floor}
             self._dropped = True
 
+    def ranked(self) -> list[tuple[str, int]]:
+        """The values and their rows, the most frequent first, equally frequent ones by letter."""
+        return sorted(self._counts.items(), key=lambda item: (-item[1], item[0]))
+
     def column(self) -> Category:
         """Values met once in 100 rows or more share "(other)": one row teaches nothing of a value."""
         floor = 2 if self._rows >= 100 else 1
-        ranked = sorted(self._counts.items(), key=lambda item: (-item[1], item[0]))
+        ranked = self.ranked()
         values = tuple(value for value, rows in ranked if rows >= floor)[:MOST_VALUES]
         return Category(
             self._name,

@@ -1,4 +1,4 @@
-"""What a column of the table becomes: a number, a category, yes or no, a moment in time, or nothing."""
+"""What a column of the table becomes: a number, a category, yes or no, a moment, words, an id, or nothing."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from pellucid.data.category import Category
 from pellucid.data.cells import Flags, read_truths
+from pellucid.data.members import Item, User
 from pellucid.data.moment import Moment
 from pellucid.data.number import Number, refuse
 from pellucid.data.plain import Marked, Plain, plain_from_json
+from pellucid.data.words import Words
 from pellucid.errors import DataError
 
 
@@ -93,8 +95,10 @@ class LeftOutLearner:
         return self._column
 
 
-Column: TypeAlias = Number | Category | Boolean | Moment | LeftOut
-KINDS: dict[str, type[Column]] = {kind.kind: kind for kind in (Number, Category, Boolean, Moment, LeftOut)}
+Column: TypeAlias = Number | Category | Boolean | Moment | Words | User | Item | LeftOut
+KINDS: dict[str, type[Column]] = {
+    kind.kind: kind for kind in (Number, Category, Boolean, Moment, Words, User, Item, LeftOut)
+}
 
 
 class Learner(Protocol):

@@ -6,14 +6,19 @@ from collections.abc import Mapping
 
 from pellucid.data.category import CategoryLearner
 from pellucid.data.columns import KINDS, BooleanLearner, Learner, LeftOutLearner
+from pellucid.data.members import Item, MemberLearner, User
 from pellucid.data.moment import FORMATS, MomentLearner
 from pellucid.data.number import NumberLearner
 from pellucid.data.survey import ColumnSurvey
 from pellucid.data.table import Table
+from pellucid.data.words import WordsLearner, can_read
 from pellucid.errors import DataError, UsageError
 
+INSTALL = 'pip install "pellucid[text]"'
 CAMEL_ID = re.compile(r"[a-z]I[dD]$")
 FEWEST_FOR_IDENTIFIER = 10
+FEWEST_WORDS = 5
+"""Words of a cell, on average, from which on a column holds sentences; names and titles mostly have fewer."""
 
 
 def looks_like_identifier(name: str) -> bool:
@@ -58,6 +63,12 @@ def learner_for(survey: ColumnSurvey, table: Table, kind: str | None) -> Learner
         return BooleanLearner(name, missing)
     if kind == "moment":
         return MomentLearner(name, missing, _format(survey, table))
+    if kind == "text":
+        if not can_read():
+            raise UsageError(f'Column "{name}" is text, which the tokenizers library reads: {INSTALL}.')
+        return WordsLearner(name, missing)
+    if kind in ("user", "item"):
+        return MemberLearner(name, missing, User if kind == "user" else Item)
     return LeftOutLearner(name, reason)
 
 
@@ -101,9 +112,15 @@ def is_row_number(survey: ColumnSurvey) -> bool:
 
 
 def _infer_text(survey: ColumnSurvey) -> tuple[str, str]:
+    """Cells of five words and more, mostly different, are text; each sign of Chinese and the like is a word."""
     count, distinct = survey.texts, survey.labels.count
-    if distinct > 20 and distinct > 0.5 * count and survey.words >= 4 * count and survey.letters >= 20 * count:
-        return "leave_out", "it is free text, which is not learned from yet"
+    mostly_different = distinct > 20 and distinct > 0.5 * count
+    if mostly_different and survey.words >= FEWEST_WORDS * count:
+        if can_read():
+            return "text", ""
+        return "leave_out", f"it is free text, which the tokenizers library reads: {INSTALL}"
+    if mostly_different and survey.words >= 4 * count and survey.letters >= 20 * count:
+        return "leave_out", f"it is free text of few words{_keep(survey, 'text')}"
     if count >= FEWEST_FOR_IDENTIFIER and survey.labels.all_once and count >= 0.5 * survey.present:
         return (
             "leave_out",

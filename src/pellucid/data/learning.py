@@ -13,6 +13,7 @@ from pellucid.data.columns import Column, Learner, LeftOutLearner
 from pellucid.data.kinds import is_row_number, learner_for, looks_like_identifier, near, row_number_reason
 from pellucid.data.moment import Moment, also_read_as
 from pellucid.data.number import Number
+from pellucid.data.ratings import Roles, find_roles
 from pellucid.data.split import TRAINING, split
 from pellucid.data.survey import ColumnSurvey
 from pellucid.data.table import Table
@@ -48,6 +49,39 @@ def survey(table: Table, target: str, missing: tuple[str, ...]) -> dict[str, Col
             surveys[cells.name].see(cells, row)
         row += frame.height
     return surveys
+
+
+def roles_of(
+    surveys: Mapping[str, ColumnSurvey], target: str, chosen: Mapping[str, str], task: str | None
+) -> Roles | None:
+    """What is user and item in a table of ratings whose rating is to be told, unless something else was asked."""
+    roles = find_roles(list(surveys))
+    if roles is None or target != roles.rating or task not in (None, "regression"):
+        return None
+    about = surveys[target]
+    other = any(chosen.get(name, kind) != kind for name, kind in ((roles.user, "user"), (roles.item, "item")))
+    return None if other or about.texts or not about.numbers or chosen.get(target) == "category" else roles
+
+
+def task_of(chosen: Mapping[str, str], about: ColumnSurvey) -> str | None:
+    """The task that the kinds asked for imply: of ratings, which are often few whole numbers, amounts."""
+    if about.name in chosen:
+        return {"number": "regression", "category": "multiclass"}.get(chosen[about.name])
+    rated = {"user", "item"} <= set(chosen.values()) and about.numbers and not about.texts
+    return "regression" if rated else None
+
+
+def noticed(roles: Roles) -> str:
+    """A note that a table is taken for ratings."""
+    return (
+        f"These are ratings: each {roles.user} and each {roles.item} is given a bias and a vector, and {roles.rating} "
+        f"is told from those; --kind {roles.user}=category treats the table as any other."
+    )
+
+
+def time_reason(roles: Roles) -> str:
+    """Why the time of a rating is left out."""
+    return f"a rating is told without its time (keep it with --kind {roles.time}=number)"
 
 
 @dataclass(frozen=True)

@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 from pellucid.data import learning
 from pellucid.data.category import Category
 from pellucid.data.cells import UnreadableCells
-from pellucid.data.columns import Column, column_from_json
+from pellucid.data.columns import Column, LeftOutLearner, column_from_json
 from pellucid.data.kinds import check_kinds, near
-from pellucid.data.rows import Rows, room
+from pellucid.data.rows import MEMORY_LIMIT, Rows, filling, room
 from pellucid.data.split import split
 from pellucid.data.table import Table
 from pellucid.data.target import TargetColumn
+from pellucid.data.words import Words
 from pellucid.errors import DataError
 
 VERSION = 1
-MEMORY_LIMIT = 512 << 20
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,9 @@ class Recipe:
     ) -> "Recipe":
         """The recipe of a table: kinds and task from all rows, every statistic from the training rows alone.
 
-        `kinds` overrules what a column is taken for ("number", "category", "boolean", "moment", "leave_out");
-        `missing` adds signs of a missing cell; `validation` and `test` are shares of the rows.
+        `kinds` overrules what a column is taken for ("number", "category", "boolean", "moment", "text", "user",
+        "item", "leave_out"); a table of ratings (user, item, rating) is told by the names of its columns. `missing`
+        adds signs of a missing cell; `validation` and `test` are shares of the rows.
         Raises DataError or UsageError, naming the file, line, column and fix.
 
         >>> from pellucid.data.table import open_table
@@ -64,25 +65,30 @@ class Recipe:
         name = learning.choose_target(table, target)
         chosen = dict(kinds or {})
         check_kinds(chosen, table.columns)
-        asked = task or {"number": "regression", "category": "multiclass"}.get(chosen.get(name, ""))
         signs = (missing,) if isinstance(missing, str) else tuple(missing)
         surveys = learning.survey(table, name, signs)
+        roles = learning.roles_of(surveys, name, chosen, task)
+        if roles is not None:
+            chosen |= {roles.user: "user", roles.item: "item"}
+        asked = task or learning.task_of(chosen, surveys[name])
         answers = learning.read_answers(table, surveys[name], asked)
         found = learning.learners(table, surveys, name, chosen)
+        if roles is not None and roles.time and roles.time not in chosen:
+            found[roles.time] = LeftOutLearner(roles.time, learning.time_reason(roles))
         training = learning.training_rows(answers, seed, validation, test)
         columns = learning.learn_columns(table, found, training, seed)
         learned = answers.target
         if learned.task == "regression":
             learned = learned.scaled_to(answers.values[training[answers.usable]].astype(np.float64))
         notes = learning.remarks(table, answers, asked, columns, surveys)
+        notes += [learning.noticed(roles)] if roles is not None else []
         left_out = int((~answers.usable).sum())
         return cls(columns, learned, seed, validation, test, left_out, notes)
 
     @cached_property
     def _features(self) -> list[Column]:
-        """The columns that become features, in the order of the matrix: embedding codes last."""
-        used = [column for column in self.columns if column.width]
-        return [c for c in used if not _embedded(c)] + [c for c in used if _embedded(c)]
+        """The columns that become features, in the order of the matrix: words first, codes last, user before item."""
+        return sorted((column for column in self.columns if column.width), key=_place)
 
     @property
     def width(self) -> int:
@@ -100,6 +106,17 @@ class Recipe:
         coded = [column for column in self._features if isinstance(column, Category) and _embedded(column)]
         first = self.width - len(coded)
         return [(first + i, column.vocabulary, column.embedding_dimension) for i, column in enumerate(coded)]
+
+    @property
+    def texts(self) -> list[tuple[int, int]]:
+        """(length, vocabulary) of each column of words, the first features."""
+        return [(column.length, column.vocabulary) for column in self._features if isinstance(column, Words)]
+
+    @property
+    def rated(self) -> bool:
+        """Whether the last two features are the codes of a user and an item, and the target is an amount."""
+        kinds = [column.kind for column in self._features[-2:]]
+        return self.target.task == "regression" and kinds == ["user", "item"]
 
     def describe(self) -> list[str]:
         """A sentence on each column, in file order, and one on the target."""
@@ -167,19 +184,20 @@ class Recipe:
         Above `memory_limit` bytes x lies in a temporary file; `close()` deletes it.
         """
         names = [*(column.name for column in self._features), self.target.name]
-        x, folder = room(table.row_count, self.width, memory_limit)
+        x, folder = room((table.row_count, self.width), memory_limit)
         values: list[NDArray[Any]] = []
         rows: list[NDArray[np.int64]] = []
         filled = 0
-        for batch, numbers, frame in self._encoded(table, names):
-            cells = frame[self.target.name]
-            with _located(table, int(numbers[0])):
-                y = self.target.encode(cells)
-            kept = np.flatnonzero(self.target.present(cells))
-            x[filled : filled + kept.size] = batch[kept] if kept.size < len(batch) else batch
-            filled += kept.size
-            values.append(y[kept])
-            rows.append(numbers[kept])
+        with filling(folder):
+            for batch, numbers, frame in self._encoded(table, names):
+                cells = frame[self.target.name]
+                with _located(table, int(numbers[0])):
+                    y = self.target.encode(cells)
+                kept = np.flatnonzero(self.target.present(cells))
+                x[filled : filled + kept.size] = batch[kept] if kept.size < len(batch) else batch
+                filled += kept.size
+                values.append(y[kept])
+                rows.append(numbers[kept])
         y = np.concatenate(values)
         classes = None if self.target.task == "regression" else y.astype(np.int32)
         part = split(filled, self.seed, self.validation, self.test, classes)
@@ -245,6 +263,13 @@ def as_table(data: Any) -> Table:
 
 def _embedded(column: Column) -> bool:
     return isinstance(column, Category) and column.encoding == "embedding"
+
+
+def _place(column: Column) -> int:
+    """Where among the features a column stands; those of one place keep the order of the file."""
+    if isinstance(column, Words):
+        return 0
+    return {"user": 3, "item": 4}.get(column.kind, 2 if _embedded(column) else 1)
 
 
 class _located:

@@ -1,16 +1,22 @@
 """The rows of a table as numbers: in memory, or, when they are many, in a file that memory maps."""
 
+import math
 import shutil
 import tempfile
 import weakref
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from pellucid.data.split import TEST, TRAINING, VALIDATION
+
+MEMORY_LIMIT = 512 << 20
+"""Bytes of numbers that are held in memory; more of them lie in a file."""
 
 
 @dataclass(frozen=True)
@@ -88,10 +94,22 @@ class Rows:
         self.close()
 
 
-def room(count: int, width: int, memory_limit: int) -> tuple[NDArray[np.float32], Path | None]:
-    """An array (count, width) to fill; above `memory_limit` bytes it is a file in the new folder."""
-    if count * width * 4 <= memory_limit:
-        return np.empty((count, width), np.float32), None
+def room(
+    shape: tuple[int, ...], memory_limit: int = MEMORY_LIMIT, dtype: DTypeLike = np.float32
+) -> tuple[NDArray[Any], Path | None]:
+    """An array of this shape to fill; above `memory_limit` bytes it is a file in the new folder."""
+    if math.prod(shape) * np.dtype(dtype).itemsize <= memory_limit:
+        return np.empty(shape, dtype), None
     folder = Path(tempfile.mkdtemp(prefix="pellucid-rows-"))
-    x = np.memmap(folder / "x.float32", np.float32, "w+", shape=(count, width))
-    return x, folder
+    return np.memmap(folder / f"x.{np.dtype(dtype)}", dtype, "w+", shape=shape), folder
+
+
+@contextmanager
+def filling(folder: Path | None) -> Generator[None]:
+    """Takes the folder away where filling its file fails."""
+    try:
+        yield
+    except BaseException:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise

@@ -13,8 +13,10 @@ from pellucid.data.cells import (
 )
 from pellucid.data.moment import FORMATS, formats_of
 from pellucid.data.tally import Distinct
+from pellucid.data.text import UNSPACED
 
 SHOWN = 5
+WORD_ENDS = rf"\s+|[{UNSPACED}]"
 
 
 class ColumnSurvey:
@@ -108,7 +110,7 @@ class ColumnSurvey:
         self.labels.add(text)
         self.truths += int(text.str.to_lowercase().is_in([*TRUE, *FALSE]).sum())
         self.letters += int(text.str.len_chars().sum())
-        self.words += int((text.str.count_matches(r"\s+") + 1).sum())
+        self.words += int((text.str.count_matches(WORD_ENDS) + 1).sum())
         if self.formats and text.len():
             self.formats = formats_of(text, self.formats, self.missing)
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy
 
 from pellucid.autodiff import OPS, Row, Tape, Value
+from pellucid.data.coded import said
 from pellucid.errors import UsageError
 from pellucid.explain.expression import Expression
 from pellucid.explain.text import TERMS, Index, Text
@@ -41,6 +42,8 @@ class Material:
     """The row of the data that each row of the batch is."""
     features: Sequence[str] = ()
     classes: Sequence[str] = ()
+    files: Sequence[str] = ()
+    """The file that each row of the batch is, where rows are files."""
     untrained: Arrays = field(default_factory=dict[str, Any])
     """Arrays that the step remembers without learning them by a gradient, such as running means."""
     exact: str = ""
@@ -127,8 +130,7 @@ class Material:
         """The optimizer that moves the weights at `path`, and what the first line of its rule starts from."""
         mover = self.optimizer.of(path, self.parameters[path])
         known = {slot: self.slots.get(f"{slot}/{path}", mover.initial(slot)) for slot in mover.slots}
-        if mover.use_ema:
-            known["average"] = self.slots[f"average/{path}"]
+        known |= {kept: self.slots[f"{kept}/{path}"] for kept in mover.after_rule()}
         rate = float(mover.rate(numpy, self.step))
         return mover, known | {"g": self.clipped[path], "w": self.parameters[path], "rate": rate, "t": self.step + 1}
 
@@ -163,14 +165,23 @@ class Material:
         """What a row is called on a page: "dense.relu", "x", "∂L/∂ dense.sum"."""
         return self._names[row.index]
 
+    def called(self, place: int) -> str:
+        """A row of the batch by where it comes from: "row 7 of the data, seven/12.png"."""
+        return f"row {self.rows[place]} of the data" + (f", {self.files[place]}" if self.files else "")
+
+    def origin(self, place: int) -> int | str:
+        """Where a row of the batch comes from: its row of the data, and its file, if it is one."""
+        return f"{self.rows[place]}: {self.files[place]}" if self.files else int(self.rows[place])
+
     def where(self, row: Row, index: Index) -> str:
         """A number by its place: "dense.relu[3, 1]", "x[3, 0] (sepal_length)"."""
         place = f"[{', '.join(map(str, index))}]" if index else ""
         return f"{self.name(row)}{place}{self._said(row, index)}"
 
     def _said(self, row: Row, index: Index) -> str:
-        if row.op is None and row.path == "x" and len(index) == 2 and index[1] < len(self.features):
-            return f" ({self.features[index[1]]})"
+        if row.op is None and row.path == "x" and len(index) > 1 and self.features:
+            place = int(numpy.ravel_multi_index(index[1:], row.output.shape[1:]))
+            return f" ({said(self.features[place], float(row.output[index]))})" if place < len(self.features) else ""
         if row.op is None and row.path == "y" and self.classes and row.output.size == len(self.rows):
             return f" ({self.classes[int(row.output[index])]})"
         return ""

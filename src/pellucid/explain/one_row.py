@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy
 
-from pellucid.autodiff import Row
+from pellucid.autodiff import Row, Value
+from pellucid.data.coded import said
 from pellucid.errors import UsageError
 from pellucid.explain.material import Material
 from pellucid.explain.number import factor, number
 from pellucid.explain.page import Page
+from pellucid.explain.picture import drawn
 from pellucid.explain.places import origin
 from pellucid.explain.text import Index
 from pellucid.explain.update import update_lines
@@ -51,11 +54,21 @@ def unit_page(step: Material, path: str, unit: int, place: int) -> Page:
         raise UsageError(f"{path} has {shape[-1]} units, 0 to {shape[-1] - 1}; unit {unit} is none of them")
     page.heading(f"{path}[{unit}]")
     rows = [row for row in rows if not step.inlined(row) and row.output.ndim == 2 and unit < row.output.shape[-1]]
-    for row in rows:
+    for row in [*_others(rows), *rows]:
         _unit(step, page, row, (place, unit))
     for row in reversed(rows):
         _slope(step, page, row, (place, unit))
     return page
+
+
+def _others(rows: list[Row]) -> list[Row]:
+    """What other layers gave, where a layer works on it number by number: the parts of a sum, say."""
+    found: dict[int, Row] = {}
+    for row in rows:
+        for value in row.inputs if row.op is not None and row.op.elementwise else ():
+            if isinstance(value, Value) and value.row.op is not None and value.shape == row.output.shape:
+                found[value.row.index] = value.row
+    return [row for row in found.values() if row.path != rows[0].path]
 
 
 def opening(step: Material, place: int) -> Page:
@@ -64,19 +77,28 @@ def opening(step: Material, place: int) -> Page:
         last = len(step.rows) - 1
         raise UsageError(f"row {place} is not there: the batch of step {step.step} has rows 0 to {last}")
     page = Page()
-    page.heading(
-        f"Step {step.step}, row {place} of the {len(step.rows)} in the batch: row {step.rows[place]} of the table"
-    )
+    of = step.called(place) if step.files else f"row {step.rows[place]} of the table"
+    page.heading(f"Step {step.step}, row {place} of the {len(step.rows)} in the batch: {of}")
     for path, row in step.parts("x").items():
         x = row.output[place]
+        if x.ndim in (2, 3) and x.size > MANY and min(x.shape[:2]) > 1:
+            _picture(page, path, x)
+            continue
         for i, value in enumerate(x.reshape(-1)[:MANY]):
-            name = step.features[i] if i < len(step.features) and path == "x" else f"{path}[{i}]"
-            page.formula(name, number(value), value)
+            named = i < len(step.features) and path == "x"
+            page.formula(said(step.features[i], value) if named else f"{path}[{i}]", number(value), value)
         if x.size > MANY:
             page.words(f"  … {x.size} numbers in all")
     if step.parts("y"):
         page.words(f"  target = {target(step, place)}")
     return page
+
+
+def _picture(page: Page, path: str, x: Any) -> None:
+    """Many numbers over height and width (of a sequence, steps and features) as they lie."""
+    shape, least, most = " × ".join(map(str, x.shape)), number(x.min()), number(x.max())
+    page.words(f"  {path}: {shape} numbers from {least} (empty) to {most} (full)")
+    page.words("\n".join(f"  {line}" for line in drawn(x).split("\n")))
 
 
 def target(step: Material, place: int) -> str:

@@ -53,7 +53,7 @@ def _pushed(step: Material, page: Page, path: str, index: Index) -> None:
     page.table(
         ("row of the batch", "row of the data", "its part", "pushes the weight"),
         [
-            (place, int(step.rows[place]), float(parts[place]), "down" if parts[place] > 0 else "up")
+            (place, step.origin(place), float(parts[place]), "down" if parts[place] > 0 else "up")
             for place in most
             if parts[place]
         ],

@@ -51,7 +51,7 @@ def gradient_page(step: Material, path: str, index: Index, lines: int = LINES) -
 
 def _data_row(step: Material, page: Page, row: Row, index: Index) -> None:
     if index and row.output.shape[0] == len(step.rows) and row.path not in step.parameters:
-        page.words(f"Row {index[0]} of the batch is row {step.rows[index[0]]} of the data.")
+        page.words(f"Row {index[0]} of the batch is {step.called(index[0])}.")
 
 
 def _open(step: Material, page: Page, start: Place, lines: int) -> None:

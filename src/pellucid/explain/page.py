@@ -79,8 +79,8 @@ class Page:
 
     def show(self, file: TextIO | None = None) -> None:
         """Prints the page, as wide as the terminal is."""
-        file = file or sys.stdout
-        print(self.to_text(get_terminal_size().columns if file.isatty() else None), file=file)
+        out = file or sys.stdout
+        print(self.to_text(get_terminal_size().columns if out.isatty() else None), file=out)
 
     def save(self, path: str | Path) -> Path:
         """Writes the page as its file's name asks: .html, .json or .txt. UsageError for another name."""

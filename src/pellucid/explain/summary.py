@@ -122,7 +122,7 @@ def _worst(step: Material, page: Page) -> None:
         [
             (
                 place,
-                int(step.rows[place]),
+                step.origin(place),
                 float(losses[place]),
                 target(step, place),
                 _predicted(step, place),

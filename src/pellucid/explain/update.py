@@ -22,13 +22,13 @@ TIGHT: dict[type[ast.operator], int] = {ast.Add: 1, ast.Sub: 1, ast.Mult: 2, ast
 
 
 def update_lines(optimizer: Any, known: Mapping[str, Any], index: Index = ()) -> list[str]:
-    """Each line of `optimizer.rule` with its numbers, and of `averaged` where it keeps averages.
+    """Each line of `optimizer.rule` with its numbers, and of what is done after it (Lookahead, averages).
 
-    `known` holds g, w and the slots, as whole arrays or as the numbers of one weight, and rate and t. `index` says
-    which number of the arrays is printed.
+    `known` holds g, w, the slots and the copies of w that are kept, as whole arrays or as the numbers of one weight,
+    and rate and t. `index` says which number of the arrays is printed.
     """
     reader = _Reader(optimizer, dict(known), index)
-    for rule in (optimizer.rule, *([optimizer.averaged] if optimizer.use_ema else [])):
+    for rule in (optimizer.rule, *optimizer.after_rule().values()):
         function = ast.parse(textwrap.dedent(inspect.getsource(rule))).body[0]
         assert isinstance(function, ast.FunctionDef)
         reader.run(function.body)

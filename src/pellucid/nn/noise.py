@@ -95,7 +95,7 @@ class GaussianNoise(Layer):
         tape = x.tape
         if not tape.training or self.stddev == 0:
             return x
-        drawn = random.noise(namespace(x.array), tape.seed, tape.step, _stream(x), x.shape, x.dtype)
+        drawn = random.noise(namespace(x.array), tape.seed, tape.step, stream(x), x.shape, x.dtype)
         return x + drawn * self.stddev
 
 
@@ -116,11 +116,11 @@ def _dropped(x: Value, rate: float, shape: tuple[int, ...]) -> Value:
     tape = x.tape
     if not tape.training or rate == 0:
         return x
-    keep = random.keep_mask(namespace(x.array), tape.seed, tape.step, _stream(x), shape, rate)
+    keep = random.keep_mask(namespace(x.array), tape.seed, tape.step, stream(x), shape, rate)
     return ops.dropout(x, keep, rate=rate)
 
 
-def _stream(x: Value) -> str:
+def stream(x: Value) -> str:
     """The name of what is drawn here: the layer's path, with a number from its second call in a pass on."""
     tape = x.tape
     draw = tape.draws[tape.path] = tape.draws.get(tape.path, -1) + 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,44 +13,43 @@ from typing import Any
 import numpy
 
 from pellucid.data.columns import Column
+from pellucid.data.folder import Folder, open_folder
+from pellucid.data.folder_recipe import FolderRecipe
 from pellucid.data.recipe import Recipe
 from pellucid.data.table import Table, open_table
 from pellucid.data.target import TargetColumn
-from pellucid.errors import NotFiniteError
+from pellucid.errors import NotFiniteError, RunError
 from pellucid.explain.lesson import LARGE
 from pellucid.record import Recording, RunFolder, check_place, files, fingerprint
 from pellucid.train import table as tables
 from pellucid.train.dataset import Dataset
-from pellucid.train.model import Model
+from pellucid.train.folder_source import known_of_folder
 from pellucid.train.opening import open_run
 from pellucid.train.recorder import Recorder
 from pellucid.train.run import Run
 from pellucid.train.settings import Settings
-from pellucid.train.table_source import TableSource, known_of_table
+from pellucid.train.sources import source_of
+from pellucid.train.table_source import known_of_table
 
 MANY = 40
-"""Columns listed at most."""
+"""Columns, or classes of files, listed at most."""
+Known = Callable[[dict[str, Any], int], tuple[dict[str, Any], dict[str, bytes]]]
+"""What a run's manifest holds beside, bytes of data to keep -> manifest, first files."""
 
 
-def train_table(settings: Settings, screen: Any, verbose: int) -> dict[str, Any]:
+def train_data(settings: Settings, screen: Any, verbose: int) -> dict[str, Any]:
     """Learns the recipe, trains, scores the test rows, writes the run."""
     settings.check()
     options = Recording(folder=settings.out)
     check_place(options.folder)
-    table, recipe = tables.learn(
-        settings.data,
-        settings.target,
-        task=settings.task,
-        kinds=settings.kinds,
-        missing=settings.missing,
-        seed=settings.choices.seed,
-    )
-    _tell_columns(screen, table, recipe)
-    ready = tables.prepare(table, recipe, settings.choices)
+    data, recipe, known = _learn_folder(settings, screen) if settings.of_folder else _learn_table(settings, screen)
+    for note in [*data.notes, *recipe.notes]:
+        screen.print(f"note: {note}", markup=False)
+    ready = tables.prepare(data, recipe, settings.choices)
     screen.print(f"\n[bold]Network[/] {ready.choices}\n{ready.model.summary()}\n")
 
     def recorder(about: dict[str, Any]) -> Recorder:
-        return Recorder(options, partial(known_of_table, about, table, recipe, options.keep_data), required=True)
+        return Recorder(options, partial(known, about, options.keep_data), required=True)
 
     try:
         run = tables.fit(ready, verbose, recorder)
@@ -76,16 +76,20 @@ def train_table(settings: Settings, screen: Any, verbose: int) -> dict[str, Any]
         "best_epoch": best,
         "seconds": round(run.seconds, 3),
         "history": run.history,
-        "notes": [*table.notes, *recipe.notes],
+        "notes": [*data.notes, *recipe.notes],
     }
 
 
-def predict_table(path: Path, data: str, out: Path | None, screen: Any) -> dict[str, Any]:
-    """Predicts each row, in the order of the table; with the target in the table, also scores."""
-    recipe, run = TableSource(RunFolder.open(path)).recipe, open_run(path)
+def predict_data(path: Path, data: str, out: Path | None, screen: Any) -> dict[str, Any]:
+    """Predicts each row, in the order of the table or of the files; with the target there, also scores."""
+    source = source_of(RunFolder.open(path))
+    if source is None:
+        raise RunError(f"{path} was trained on arrays, not on a table or folder; use it from Python: open_run")
+    recipe, run = source.recipe, open_run(path)
     model = run.model
-    table = open_table(data)
-    notes = [*table.notes, *recipe.notes_for(table)]
+    given: Any = open_folder(data) if isinstance(recipe, FolderRecipe) else open_table(data)
+    y, held = _known(recipe, given)
+    notes = [*given.notes, *recipe.notes_for(given)]
     if run.status == "running":
         notes.append(
             f"the training of {path} did not end: these are its weights after {run.steps:,} steps. "
@@ -94,15 +98,17 @@ def predict_table(path: Path, data: str, out: Path | None, screen: Any) -> dict[
     for note in notes:
         screen.print(f"note: {note}", markup=False)
     scores = {}
-    if recipe.target.name in table.columns:
-        scores = _scores(model, recipe, table)
-        if scores:
-            screen.print(f"the table holds {recipe.target.name}; scored by it: {_figures(scores)}", markup=False)
+    if len(held):
+        x = numpy.concatenate([x for x, _ in recipe.encode(given)])[held]
+        scores = tables.score(model, recipe, Dataset(x, tables.targets(recipe, y)))
+        what = "folders say the" if isinstance(recipe, FolderRecipe) else "table holds"
+        screen.print(f"the {what} {recipe.target.name}; scored by it: {_figures(scores)}", markup=False)
     rows = 0
     with files.whole(out) if out else contextlib.nullcontext(sys.stdout.buffer) as file:
-        for first, (values, probabilities) in enumerate(tables.predict(model, recipe, table)):
+        for first, (places, values, probabilities) in enumerate(tables.predict(model, recipe, given)):
             rows += len(values)
-            text = _frame(recipe, values, probabilities).write_csv(include_header=first == 0)
+            names = [given.file_names[i] for i in places] if isinstance(given, Folder) else None
+            text = _frame(recipe, names, values, probabilities).write_csv(include_header=first == 0)
             file.write(text.encode())  # not by polars, whose OSError does not say which
     if out is not None:
         screen.print(f"{rows:,} predictions in {out}", markup=False)
@@ -145,6 +151,52 @@ def examine(screen: Any) -> dict[str, Any]:
     return {**found, "devices": devices, "losses": losses, "ok": ok}
 
 
+def _learn_table(settings: Settings, screen: Any) -> tuple[Table, Recipe, Known]:
+    """The table, how it becomes numbers, and what is recorded of it."""
+    table, recipe = tables.learn(
+        settings.data,
+        settings.target,
+        task=settings.task,
+        kinds=settings.kinds,
+        missing=settings.missing,
+        seed=settings.choices.seed,
+    )
+    _tell_columns(screen, table, recipe)
+    return table, recipe, lambda about, keep: known_of_table(about, table, recipe, keep)
+
+
+def _learn_folder(settings: Settings, screen: Any) -> tuple[Folder, FolderRecipe, Known]:
+    """The folder, how its files become numbers, and what is recorded of it."""
+    folder = open_folder(settings.data)
+    recipe = FolderRecipe.learn(folder, size=settings.size, skip=settings.skip, seed=settings.choices.seed)
+    _tell_classes(screen, folder, recipe)
+    return folder, recipe, lambda about, keep: known_of_folder(about, folder, recipe, keep)
+
+
+def _known(recipe: tables.AnyRecipe, given: Any) -> tuple[Any, Any]:
+    """The answers that the data holds, and the rows that they stand in."""
+    if isinstance(recipe, FolderRecipe) or recipe.target.name in given.columns:
+        return recipe.targets(given)
+    return numpy.zeros(0), numpy.zeros(0, int)
+
+
+def _tell_classes(screen: Any, folder: Folder, recipe: FolderRecipe) -> None:
+    from rich.markup import escape
+    from rich.table import Table as Grid
+
+    title = f"{escape(folder.name)}: {folder.row_count:,} {folder.kind}, {len(recipe.target.classes)} classes"
+    grid = Grid(title=title, title_justify="left")
+    grid.add_column("class", no_wrap=True)
+    grid.add_column(folder.kind, justify="right")
+    counts = numpy.bincount(folder.found.y, minlength=len(folder.found.classes))
+    for name, count in list(zip(folder.found.classes, counts.tolist(), strict=True))[:MANY]:
+        grid.add_row(escape(name), f"{count:,}")
+    if len(counts) > MANY:
+        grid.add_row("…", f"and {len(counts) - MANY:,} more classes")
+    screen.print(grid)
+    screen.print(recipe.reading.describe(), markup=False)
+
+
 def _tell_columns(screen: Any, table: Table, recipe: Recipe) -> None:
     from rich.markup import escape
     from rich.table import Table as Grid
@@ -162,8 +214,6 @@ def _tell_columns(screen: Any, table: Table, recipe: Recipe) -> None:
         grid.add_row("…", "", "", f"and {len(recipe.columns) - MANY:,} more columns; recipe.json has them all")
     grid.add_row(escape(recipe.target.name), "target", "", escape(_what(recipe.target)), style="bold")
     screen.print(grid)
-    for note in [*table.notes, *recipe.notes]:
-        screen.print(f"note: {note}", markup=False)
 
 
 def _what(column: Column | TargetColumn) -> str:
@@ -184,11 +234,12 @@ def _tell_result(
     screen.print(f"\nThe run is in {path}. Try next:", markup=False)
     parameters = run.model.parameters()
     first = next(iter(parameters))
+    units = next((p for p, array in parameters.items() if array.ndim == 2), first).rpartition("/")[0]
     whole = sum(array.size for array in parameters.values()) <= LARGE
     for command in (
         f"pellucid predict {path} {source} -o out.csv",
-        f"pellucid show {path} --step 0 --row 3" + ("" if whole else f' --unit "{first.split("/")[0]}[0]"'),
-        f'pellucid show {path} --step 0 --weight "{first}[0,1]"',
+        f"pellucid show {path} --step 0 --row 3" + ("" if whole else f' --unit "{units}[0]"'),
+        f'pellucid show {path} --step 0 --weight "{first}[{",".join(["0"] * (parameters[first].ndim - 1) + ["1"])}]"',
         f"pellucid check {path} --step 0",
     ):
         screen.print(f"  {command}", markup=False)
@@ -198,19 +249,11 @@ def _figures(figures: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
 
 
-def _scores(model: Model, recipe: Recipe, table: Table) -> dict[str, Any]:
-    y, rows = recipe.targets(table)
-    if not len(rows):
-        return {}
-    x = numpy.concatenate([x for x, _ in recipe.encode(table)])[rows]
-    return tables.score(model, recipe, Dataset(x, tables.targets(recipe, y)))
-
-
-def _frame(recipe: Recipe, values: Any, probabilities: Any) -> Any:
+def _frame(recipe: tables.AnyRecipe, files: list[str] | None, values: Any, probabilities: Any) -> Any:
     import polars
 
     name = recipe.target.name
-    columns = {name: values}
+    columns = {**({} if files is None else {"file": files}), name: values}
     if probabilities is not None:
         columns |= {f"{name}_{label}": probabilities[:, i] for i, label in enumerate(recipe.target.classes)}
     return polars.DataFrame(columns)

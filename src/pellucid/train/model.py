@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -29,6 +28,7 @@ from pellucid.train.arguments import (
     recording_of,
     three,
 )
+from pellucid.train.compiled import Compiled, NoLoss
 from pellucid.train.dataset import Dataset, input_of, target_of
 from pellucid.train.loop import evaluate, predictions
 from pellucid.train.step import Arrays, State, Step, given
@@ -36,25 +36,6 @@ from pellucid.train.step import Arrays, State, Step, given
 if TYPE_CHECKING:
     from pellucid.train.callbacks import Callback
     from pellucid.train.run import Run
-
-
-@dataclass
-class Compiled:
-    """What `compile` was given, and the weights once they exist."""
-
-    optimizer: optim.Optimizer = field(default_factory=lambda: optim.get("rmsprop"))
-    loss: losses.Loss | None = None
-    metrics: tuple[metrics.Metric, ...] = ()
-    parameters: Arrays | None = None
-    untrained: Arrays = field(default_factory=dict[str, Any])
-    """What layers remember that no gradient changes, as running means."""
-    dtype: str = "float32"
-    features: Any = ()
-    """The shape of one input row, or of each input by name."""
-    units: Any = 0
-    """How many numbers the last layer gives, or each output by name."""
-    last_op: Any = ""
-    """The op that made the prediction, or each output by name; known after the first pass."""
 
 
 class Model(Layer):
@@ -308,21 +289,9 @@ class Model(Layer):
         kept = vars(self).setdefault("_engines", {})
         key = (name, now.dtype, only_predict, now.loss, now.optimizer, now.metrics)
         if key not in kept:
-            loss = _Output() if only_predict or now.loss is None else now.loss
+            loss = NoLoss() if only_predict or now.loss is None else now.loss
             kept[key] = engines.make(name, Step(self, loss, now.optimizer, now.metrics), now.dtype)
         return kept[key]
-
-
-class _Output(losses.Loss):
-    """Stands in for a loss where only the prediction is wanted."""
-
-    name: ClassVar[str] = "none"
-
-    def check(self, y: tuple[int, ...], y_pred: tuple[int, ...]) -> None:
-        """Nothing to compare."""
-
-    def rows(self, y: Any, y_pred: Any) -> Value:
-        return first(y_pred)
 
 
 def _cast(arrays: Arrays, dtype: str) -> Arrays:

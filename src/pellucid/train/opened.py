@@ -46,6 +46,8 @@ class Naming:
     classes: Sequence[str] = ()
     row: Callable[[Numbers], Numbers] = lambda places: places
     """The number that a training row has where it came from, as in a table."""
+    files: Sequence[str] = ()
+    """By that number, the file that a row is."""
 
 
 @dataclass(frozen=True)
@@ -167,6 +169,7 @@ class OpenStep:
 
     def explained(self, command: str) -> Lesson:
         """The same, whose pages say what to type next: `command` opens this step on the command line."""
+        rows = [int(row) for row in self.naming.row(self.batch.rows)]
         return Lesson(
             self.tape,
             self.output,
@@ -176,9 +179,10 @@ class OpenStep:
             self.step.optimizer,
             self.before.optimizer,
             self.number,
-            [int(row) for row in self.naming.row(self.batch.rows)],
+            rows,
             self.naming.features,
             self.naming.classes,
+            files=[self.naming.files[row] for row in rows] if self.naming.files else (),
             untrained=self.before.untrained,
             exact=f"The loss of this step, run again: {float(self.loss):.9g}, {self.verdict}.",
             command=command,

@@ -20,7 +20,7 @@ from pellucid.train.recording import arrays_of
 from pellucid.train.replay import Replay
 from pellucid.train.run import Run
 from pellucid.train.saving import revive
-from pellucid.train.table_source import TableSource
+from pellucid.train.sources import source_of
 from pellucid.train.training import Training, last_checkpoint
 
 BEST = "weights/best.safetensors"
@@ -67,8 +67,8 @@ def _source(run: Run, folder: RunFolder, given: dict[str, Any]) -> tuple[Replay,
     """What it takes to run a run again."""
     manifest = folder.manifest
     naming = Naming()
-    if manifest["data"]["kind"] == "table":
-        data, validation, naming = TableSource(folder).datasets()
+    if (source := source_of(folder)) is not None:
+        data, validation, naming = source.datasets()
     else:
         data, validation = arrays_of(folder, given)
     start = last_checkpoint(folder, run.first)

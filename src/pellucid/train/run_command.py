@@ -15,8 +15,8 @@ from pellucid.train.dataset import Dataset
 from pellucid.train.opening import open_run
 from pellucid.train.rewind import resume
 from pellucid.train.run import Run
+from pellucid.train.sources import source_of
 from pellucid.train.step_command import tell, tell_moved, write
-from pellucid.train.table_source import TableSource
 
 COLUMNS = ("run", "status", "data", "steps", "loss", "held out", "begun")
 """Of the list of runs; "held out" is the first figure of the test rows, or else of the validation rows."""
@@ -156,10 +156,10 @@ def _score(run: Run) -> dict[str, Any]:
     """The figures of the rows held out of training, as after `pellucid train`; into run.json too."""
     assert run.folder is not None and run.recorder is not None
     folder = RunFolder.open(run.folder)
-    if folder.manifest["data"]["kind"] != "table":
+    source = source_of(folder)
+    if source is None:
         return {}
-    source = TableSource(folder)
-    rows = source.recipe.rows(source.table())
+    rows = source.rows()
     held_out = Dataset(rows.x, tables.targets(source.recipe, rows.y), rows=rows.test().index)
     figures = tables.score(run.model, source.recipe, held_out) if len(held_out) else {}
     stoppers = [callback for callback in run.callbacks if isinstance(callback, EarlyStopping)]

@@ -12,6 +12,7 @@ from pellucid.data.named import each
 from pellucid.errors import RunError, UsageError
 from pellucid.nn import (
     attention,
+    augmentation,
     convolution,
     dense,
     depthwise,
@@ -28,16 +29,18 @@ from pellucid.nn import (
     shaping,
 )
 from pellucid.record import files
-from pellucid.train import sequential
+from pellucid.train import networks, sequential
 from pellucid.train.model import Model
 
 VERSION = 1
 BUILT_IN = (
     attention,
+    augmentation,
     convolution,
     dense,
     depthwise,
     merging,
+    networks,
     noise,
     normalization,
     pooling,

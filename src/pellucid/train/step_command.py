@@ -14,7 +14,7 @@ from pellucid.explain.plot import Plot
 from pellucid.record import RunFolder
 from pellucid.train.opened import OpenStep
 from pellucid.train.opening import open_run
-from pellucid.train.table_source import TableSource
+from pellucid.train.sources import source_of
 
 PLACE = {
     "layer": "which shows the whole batch",
@@ -108,9 +108,9 @@ def opened(path: Path, number: int | None, screen: Any) -> OpenStep:
 
 
 def tell_moved(screen: Any, *paths: Path) -> None:
-    """Says where the table of a run is not as it was, and its copy in the run is used."""
-    folders = [RunFolder.open(path) for path in paths]
-    found = [TableSource(folder).moved() for folder in folders if folder.manifest["data"]["kind"] == "table"]
+    """Says where the data of a run is not as it was, and its copy in the run is used."""
+    sources = [source_of(RunFolder.open(path)) for path in paths]
+    found = [source.moved() for source in sources if source is not None]
     for moved in dict.fromkeys(found):
         if moved:
             screen.print(f"note: {moved}", markup=False)

@@ -1,4 +1,4 @@
-"""A table on disk becomes a trained network: the recipe, a network that fits it, the run, its figures."""
+"""A table or folder on disk becomes a trained network: the recipe, a network that fits it, the run, its figures."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy
 
+from pellucid.data.folder_recipe import FolderRecipe
 from pellucid.data.recipe import Recipe
 from pellucid.data.rows import Rows
 from pellucid.data.table import Table, open_table
@@ -18,14 +19,19 @@ from pellucid.nn.noise import Dropout
 from pellucid.optim import AdamW, CosineDecay, Optimizer
 from pellucid.train.callbacks import EarlyStopping
 from pellucid.train.dataset import Dataset, Numbers
+from pellucid.train.folder_network import filled, folder_network
 from pellucid.train.loop import predictions
 from pellucid.train.model import Model
+from pellucid.train.networks import hidden_of, network_of
 from pellucid.train.recorder import Recorder
 from pellucid.train.recording import callbacks_json
 from pellucid.train.run import Run
 from pellucid.train.saving import describe
 from pellucid.train.sequential import Sequential
 from pellucid.train.training import Training, train
+
+AnyRecipe = Recipe | FolderRecipe
+"""How a table, or a folder of files, becomes numbers."""
 
 FIGURES = {
     "regression": ("mae", "rmse", "r2"),
@@ -61,14 +67,14 @@ class Choices:
             f"learning rate {self.learning_rate:g}"
         )
 
-    def filled(self, rows: int) -> Choices:
-        """Every choice made, for so many training rows."""
+    def filled(self, rows: int, hidden: tuple[int, ...] | None = None) -> Choices:
+        """Every choice made, for so many training rows; hidden: the units where nobody says, if not by the rows."""
         # Near the square root of the rows: small tables get enough steps in an epoch, large ones few enough.
         batch = self.batch_size or int(min(1024, max(16, 2 ** round(numpy.log2(max(rows, 1)) / 2))))
         batch = min(batch, rows)
         epochs = self.epochs or self._epochs(rows, -(-rows // batch))
         return Choices(
-            self.hidden or _hidden(rows),
+            self.hidden or (_hidden(rows) if hidden is None else hidden),
             epochs,
             batch,
             self.learning_rate or 3e-3,  # Three times Adam's usual rate: safe with a warm-up and a cosine.
@@ -98,7 +104,7 @@ class TableRun:
     """A table's rows as numbers, and the network that learns from them."""
 
     model: Model
-    recipe: Recipe
+    recipe: AnyRecipe
     rows: Rows
     choices: Choices
     stopper: EarlyStopping | None
@@ -123,8 +129,13 @@ def learn(
     return table, Recipe.learn(table, target, task=task, kinds=kinds, missing=missing, seed=seed)
 
 
-def network(recipe: Recipe, choices: Choices) -> Sequential:
-    """A dense network for a recipe: embeddings, hidden layers, an output for the task."""
+def network(recipe: AnyRecipe, choices: Choices) -> Model:
+    """A network for a recipe: one for files, words or ratings, or embeddings, hidden layers, an output for the task."""
+    outputs = len(recipe.target.classes) if recipe.target.task == "multiclass" else 1
+    if isinstance(recipe, FolderRecipe):
+        return folder_network(recipe, choices, outputs)
+    if (special := network_of(recipe, choices.hidden or (), choices.dropout or 0.0, outputs)) is not None:
+        return special
     layers: list[Layer] = []
     if recipe.embeddings:
         layers.append(CategoryEmbedding([[size, dimension] for _, size, dimension in recipe.embeddings]))
@@ -132,7 +143,6 @@ def network(recipe: Recipe, choices: Choices) -> Sequential:
         layers.append(Dense(units, "relu", kernel_initializer="he_normal"))
         if choices.dropout:
             layers.append(Dropout(choices.dropout))
-    outputs = len(recipe.target.classes) if recipe.target.task == "multiclass" else 1
     layers.append(Dense(outputs, kernel_initializer="glorot_uniform"))
     return Sequential(layers)
 
@@ -159,18 +169,22 @@ def optimizer_for(choices: Choices, rows: int) -> Optimizer:
     return AdamW(rate, weight_decay=WEIGHT_DECAY, global_clipnorm=1.0)
 
 
-def targets(recipe: Recipe, y: Numbers) -> Numbers:
+def targets(recipe: AnyRecipe, y: Numbers) -> Numbers:
     """Targets in the shape that the loss takes: a column, or class numbers."""
     return y if recipe.target.task == "multiclass" else y.astype("float32").reshape(-1, 1)
 
 
-def prepare(table: Table, recipe: Recipe, choices: Choices) -> TableRun:
-    """The rows as numbers, and a network for them with its first weights."""
-    rows = recipe.rows(table)
-    choices = choices.filled(len(rows.training()))
+def prepare(data: Any, recipe: AnyRecipe, choices: Choices) -> TableRun:
+    """The rows of a table or folder as numbers, and a network for them with its first weights."""
+    rows = recipe.rows(data)
+    count = len(rows.training())
+    if isinstance(recipe, FolderRecipe):
+        choices = filled(choices, count, recipe.width)
+    else:
+        choices = choices.filled(count, hidden_of(recipe))
     model = network(recipe, choices)
     shown = [] if recipe.target.task == "regression" else ["accuracy"]
-    model.compile(optimizer_for(choices, len(rows.training())), loss_for(recipe.target.task), shown)
+    model.compile(optimizer_for(choices, count), loss_for(recipe.target.task), shown)
     model.build(rows.x, choices.seed)
     patience = choices.patience or 10
     stopper = EarlyStopping(patience=patience, restore_best_weights=True) if len(rows.validation()) else None
@@ -198,25 +212,28 @@ def fit(ready: TableRun, verbose: int = 1, recorder: Callable[[dict[str, Any]], 
     )
 
 
-def score(model: Model, recipe: Recipe, data: Dataset) -> dict[str, Any]:
+def score(model: Model, recipe: AnyRecipe, data: Dataset) -> dict[str, Any]:
     """The figures of a task over some rows; for regression in the target's own unit."""
     parts = [(b.y, p) for b, _, p in predictions(model.evaluator("xla"), model.state(), data)]
     y, y_pred = (numpy.concatenate(part) for part in zip(*parts, strict=True))
     if recipe.target.task == "regression":
         y, y_pred = recipe.target.decode(y), recipe.target.decode(y_pred)
-    return {name: metrics.get(name).measure(y, y_pred) for name in FIGURES[recipe.target.task]}
+    found = {name: metrics.get(name).measure(y, y_pred) for name in FIGURES[recipe.target.task]}
+    if isinstance(recipe, Recipe) and recipe.rated:
+        found["rmse of the mean alone"] = metrics.get("rmse").measure(y, numpy.full_like(y, recipe.target.mean))
+    return found
 
 
-def predict(model: Model, recipe: Recipe, table: Table) -> Iterator[tuple[Numbers, Numbers | None]]:
-    """Batch by batch: the predicted values or labels and, for classes, the probability of each."""
-    for x, _ in recipe.encode(table):
-        data = Dataset(x, numpy.zeros((len(x), 0), "float32"))
+def predict(model: Model, recipe: AnyRecipe, data: Any) -> Iterator[tuple[Numbers, Numbers, Numbers | None]]:
+    """Batch by batch: row numbers, the predicted values or labels and, for classes, the probability of each."""
+    for x, rows in recipe.encode(data):
+        batch = Dataset(x, numpy.zeros((len(x), 0), "float32"))
         engine = model.evaluator("xla", only_predict=True)
-        found = [y_pred for _, _, y_pred in predictions(engine, model.state(), data)]
+        found = [y_pred for _, _, y_pred in predictions(engine, model.state(), batch)]
         output = numpy.concatenate(found)
         if recipe.target.task == "regression":
-            yield recipe.target.decode(output).reshape(-1), None
+            yield rows, recipe.target.decode(output).reshape(-1), None
             continue
         p = loss_for(recipe.target.task).prediction(output.astype("float64"))
         p = numpy.concatenate([1 - p, p], axis=1) if recipe.target.task == "binary" else p
-        yield recipe.target.decode(p.argmax(axis=1)), p
+        yield rows, recipe.target.decode(p.argmax(axis=1)), p

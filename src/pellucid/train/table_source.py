@@ -89,10 +89,14 @@ class TableSource:
         what = "has changed since the run was trained on it" if path.is_file() else "is not there any more"
         return f"{path} {what}; the copy in the run is used"
 
+    def rows(self) -> Rows:
+        """Its rows as numbers, each with its part."""
+        return self.recipe.rows(self.table())
+
     def datasets(self) -> tuple[Dataset, Dataset | None, Naming]:
         """Training rows, validation rows, and the names of their numbers."""
         recipe = self.recipe
-        rows: Rows = recipe.rows(self.table())
+        rows = self.rows()
         y = targets(recipe, rows.y)
         training, validation = rows.training(), rows.validation()
         naming = Naming(recipe.feature_names, recipe.target.classes, lambda places: training.row[places])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pellucid.autodiff.op import op
+from pellucid.autodiff.ops.movement import pad_columns
 from pellucid.autodiff.tape import Array
 
 
@@ -27,8 +28,8 @@ def _(xp: Any, shape: tuple[int, ...], x: Array, *, step: int):
 @op("move")
 def put_time(xp: Any, x: Array, *, step: int, count: int) -> Array:
     """Sequences of `count` steps that are 0 but at one: (n, …) to (n, count, …)."""
-    before, after = (xp.zeros((x.shape[0], n, *x.shape[1:]), dtype=x.dtype) for n in (step, count - step - 1))
-    return xp.concatenate((before, xp.expand_dims(x, axis=1), after), axis=1)
+    alone = xp.expand_dims(x, axis=1)
+    return pad_columns.forward(xp, alone, before=step, after=count - step - 1, axis=1)
 
 
 @put_time.backward
@@ -38,9 +39,8 @@ def _(dy: Any, y: Any, x: Any, *, step: int, count: int):
 
 @put_time.lift
 def _(xp: Any, shape: tuple[int, ...], x: Array, *, step: int, count: int):
-    variants, rows, *rest = x.shape
-    before, after = (xp.zeros((variants, rows, n, *rest), dtype=x.dtype) for n in (step, count - step - 1))
-    return xp.concatenate((before, xp.expand_dims(x, axis=2), after), axis=2)
+    alone = xp.expand_dims(x, axis=2)
+    return pad_columns.forward(xp, alone, before=step, after=count - step - 1, axis=2)
 
 
 @op("move")

@@ -7,9 +7,12 @@ from collections.abc import Iterable
 
 import numpy
 
+from pellucid.data.coded import Coded
 from pellucid.explain.number import number
+from pellucid.nn.augmentation import Rescaling
 from pellucid.nn.dense import CategoryEmbedding
 from pellucid.nn.normalization import BatchNormalization
+from pellucid.nn.sequences import Embedding
 from pellucid.train.dataset import Dataset, Numbers
 from pellucid.train.engine import NumpyEngine
 from pellucid.train.loop import evaluate
@@ -64,13 +67,19 @@ def unscaled_inputs(e: Evidence) -> Iterable[Finding]:
     """Columns far from the size that initial weights are drawn for. (LeCun et al. 1998, "
     "doi:10.1007/3-540-49430-8_2.)"""
     layers = list(e.run.model.children().values())
-    if (layers and isinstance(layers[0], BatchNormalization)) or e.table.x.ndim < 2:
+    if (layers and isinstance(layers[0], BatchNormalization | Embedding)) or e.table.x.ndim < 2:
         return
     x = numpy.asarray(e.table.x, numpy.float64).reshape(len(e.table.x), -1)
     if layers and isinstance(layers[0], CategoryEmbedding):  # its last columns are codes
         x = x[:, : x.shape[1] - len(layers[0].sizes)]
+    codes = [i for i, name in enumerate(e.replay.naming.features[: x.shape[1]]) if isinstance(name, Coded)]
+    if codes:  # looked up in a table, so that their size is no matter
+        x = x.copy()
+        x[:, codes] = 0
     if not x.shape[1] or (e.skill >= LEARNED and not e.failed):
         return
+    if scaled := next((layer for layer in layers[:2] if isinstance(layer, Rescaling)), None):
+        x = x * scaled.scale + scaled.offset
     size = numpy.sqrt((x * x).mean(axis=0))
     # A column with one outlier is an outlier's fault: the size is that of all rows but the largest hundredth.
     bulk = numpy.sqrt((numpy.sort(x * x, axis=0)[: max(1, int(0.99 * len(x)))]).mean(axis=0))
