@@ -1,9 +1,14 @@
-"""What many tests share: small tables of numbers, and a network trained once."""
+"""What many tests share: small tables of numbers, a network trained once, and the modules beside this one."""
+
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import pellucid as pl
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 class Moons:

@@ -1,6 +1,5 @@
 """The commands, as a person types them: what they print, what they leave behind, how they end."""
 
-import contextlib
 import csv
 import gzip
 import io
@@ -22,7 +21,8 @@ import polars as pl
 import pytest
 from safetensors.numpy import load_file
 
-from pellucid import cli, open_run
+from commands import Done, pellucid
+from pellucid import open_run
 from pellucid.autodiff.op import OPS
 from pellucid.data.table import open_table
 from pellucid.explain.number import number
@@ -32,26 +32,6 @@ from pellucid.train.table_source import TableSource
 
 COMMANDS = ("train", "predict", "show", "check", "diff", "why", "plot", "runs", "rewind", "resume", "doctor")
 SMALL = ("--hidden", "3", "--epochs", "2", "-q", "--engine", "numpy")
-
-
-class Done(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> dict[str, Any]:
-        """Standard output as one JSON document, and nothing else."""
-        assert self.out.count("\n") == 1
-        return json.loads(self.out, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
-
-
-def pellucid(*arguments: Any) -> Done:
-    """Runs a command in this process."""
-    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = cli.run([str(argument) for argument in arguments])
-    return Done(code, *(stream.buffer.getvalue().decode() for stream in (out, err)))  # pyright: ignore
 
 
 def started(*arguments: Any) -> subprocess.Popen[str]:

@@ -1,7 +1,5 @@
 """The commands on whole runs: listed, opened in parts, compared, drawn, rewound, and resumed after a kill."""
 
-import contextlib
-import io
 import json
 import re
 import shutil
@@ -9,43 +7,21 @@ import signal
 import subprocess
 import sys
 import time
-import warnings
 from functools import cached_property
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import polars as pl
 import pytest
 
-from pellucid import cli, open_run
+from commands import pellucid
+from pellucid import open_run
 from pellucid.record import RunFolder
 
 TRAIN = ("train", "iris", "--hidden", "3", "--epochs", "5", "-q", "--engine", "numpy")
 LAST = "checkpoints/00000035.safetensors"
 OWN = ("--target", "y", "--hidden", "3", "--epochs", "2", "-q", "--engine", "numpy")
-
-
-class Done(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> dict[str, Any]:
-        """Standard output as one JSON document, and nothing else."""
-        assert self.out.count("\n") == 1
-        return json.loads(self.out, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
-
-
-def pellucid(*arguments: Any) -> Done:
-    """Runs a command in this process; an exception that escapes fails the test."""
-    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), warnings.catch_warnings():
-        warnings.filterwarnings("always", category=UserWarning)  # the notes of the command line
-        with pytest.raises(SystemExit) as ended:
-            cli.main([str(argument) for argument in arguments])
-    return Done(ended.value.code, *(stream.buffer.getvalue().decode() for stream in (out, err)))  # pyright: ignore
 
 
 def refused(*arguments: Any, code: int, says: str) -> None:

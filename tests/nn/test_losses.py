@@ -130,7 +130,8 @@ TABLE = {
         pl.BinaryFocalCrossentropy(), BIT, PROBABILITY, lambda y, p: torch_focal(y, p.logit()), keras_focal
     ),
     "binary focal, balanced": (
-        pl.BinaryFocalCrossentropy(True, 0.3, 1.5), SOFT, PROBABILITY, lambda y, p: torch_focal(y, p.logit(), 0.3, 1.5),
+        pl.BinaryFocalCrossentropy(0.3, 1.5, apply_class_balancing=True), SOFT, PROBABILITY,
+        lambda y, p: torch_focal(y, p.logit(), 0.3, 1.5),
         lambda y, p: keras_focal(y, p, 0.3, 1.5, balanced=True),
     ),
     "binary focal from logits": (

@@ -390,6 +390,38 @@ def test_lamb_where_a_length_is_zero():
 
 
 @EVERY
+def test_lookahead_is_the_two_nested_loops_of_its_paper(name):
+    plain = TABLE[name][0]
+    optimizer = optim.from_json(plain.to_json() | {"lookahead_period": 3, "lookahead_step_size": 0.3})
+    slow, ours = start(), start()
+    state, inner, t = optimizer.init(ours), plain.init(slow), 0
+    for _ in range(4):
+        fast = dict(slow)
+        for _ in range(3):
+            changes, inner = plain.update(gradients(t), inner, fast)
+            fast = {path: fast[path] + changes[path] for path in fast}
+            changes, state = optimizer.update(gradients(t), state, ours)
+            ours, t = {path: ours[path] + changes[path] for path in ours}, t + 1
+        slow = {path: slow[path] + 0.3 * (fast[path] - slow[path]) for path in slow}
+        assert_close(ours, slow, 1e-9)
+        assert_close({path: state[f"slow/{path}"] for path in slow}, slow, 1e-9)
+
+
+@pytest.mark.parametrize("name", ["momentum", "adam", "lion decayed"])
+def test_lookahead_against_optax(name):
+    settings = {"lookahead_period": 4, "lookahead_step_size": 0.7}
+    ours, _ = train(optim.from_json(TABLE[name][0].to_json() | settings))
+    theirs = optax.lookahead(TABLE[name][2], 4, 0.7)
+    with jax.enable_x64(True):
+        w = optax.LookaheadParams.init_synced({path: jnp.asarray(a) for path, a in start().items()})
+        state = theirs.init(w)
+        for t in range(STEPS):
+            updates, state = theirs.update({path: jnp.asarray(a) for path, a in gradients(t).items()}, state, w)
+            w = optax.apply_updates(w, updates)
+        assert_close(ours, w.fast, 1e-12)
+
+
+@EVERY
 @pytest.mark.parametrize("every", [None, 3])
 def test_averages_of_the_weights(name, every):
     plain = TABLE[name][0]

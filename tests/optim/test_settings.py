@@ -17,6 +17,7 @@ from pellucid.errors import UsageError
         optim.RMSprop(optim.PiecewiseConstantDecay([1, 2], [0.3, 0.2, 0.1]), centered=True, clipvalue=2.0),
         optim.Muon(optim.Scaled(optim.Warmup(0.1, 10), 0.5), exclude_layers=["head", r"dense_\d"]),
         optim.Lion(use_ema=True, ema_momentum=0.9, ema_overwrite_frequency=5),
+        optim.Nadam(lookahead_period=5, lookahead_step_size=0.8),
     ],
     ids=repr,
 )
@@ -94,6 +95,8 @@ BAD = [
     (optim.Muon, {"exclude_layers": ["("]}, r"Muon: exclude_layers has '\('"),
     (optim.SGD, {"use_ema": True, "ema_momentum": 1.5}, "ema_momentum is 1.5"),
     (optim.SGD, {"ema_overwrite_frequency": 2.5}, "ema_overwrite_frequency is 2.5; expected a whole number"),
+    (optim.SGD, {"lookahead_period": 0}, "lookahead_period is 0; expected a whole number, 1 or more"),
+    (optim.SGD, {"lookahead_step_size": 1.5}, r"lookahead_step_size is 1.5; expected a number in \[0, 1\]"),
     (optim.Adam, {"clipnorm": 1, "clipvalue": 1}, "clipnorm and clipvalue are given"),
     (optim.Adam, {"clipnorm": 1, "global_clipnorm": 1}, "clipnorm and global_clipnorm"),
 ]

@@ -10,6 +10,8 @@ OPTIMIZERS = {name: kind(0.01) for name, kind in BY_NAME.items()} | {
     "muon, last layer by adamw": pl.Muon(pl.Warmup(0.05, 5), exclude_layers=["dense_1"]),
     "averaged": pl.Adam(0.05, use_ema=True, ema_momentum=0.8),
     "averaged, every 4": pl.Muon(0.05, use_ema=True, ema_momentum=0.8, ema_overwrite_frequency=4),
+    "looking ahead": pl.AdamW(0.05, lookahead_period=4),
+    "looking ahead, averaged": pl.Muon(0.05, lookahead_period=3, use_ema=True, ema_momentum=0.8),
     "lamb, clipped": pl.Lamb(0.05, global_clipnorm=0.5, weight_decay=0.01),
 }
 
@@ -29,9 +31,11 @@ def test_steps_are_replayed_exactly(rows, make_classifier, name, engine):
         assert "direction = orthogonal(ahead) = " in page
     if name.startswith("averaged"):
         assert "average = " in page
+    if name.startswith("looking ahead"):
+        assert "slow = " in page
 
 
-@pytest.mark.parametrize("name", ["nadam", "lamb", "muon", "averaged, every 4"])
+@pytest.mark.parametrize("name", ["nadam", "lamb", "muon", "averaged, every 4", "looking ahead"])
 def test_the_engines_agree(rows, make_classifier, name):
     found = []
     for engine in ("numpy", "xla"):
@@ -67,8 +71,10 @@ class Interrupt(pl.Callback):
             raise KeyboardInterrupt
 
 
-def test_averages_go_on_where_a_run_was_interrupted(rows, make_classifier, tmp_path):
-    whole, part = (make_classifier(OPTIMIZERS["averaged"]) for _ in range(2))
+@pytest.mark.parametrize("name", ["averaged", "looking ahead"])
+def test_copies_go_on_where_a_run_was_interrupted(rows, make_classifier, tmp_path, name):
+    Interrupt.after = 2
+    whole, part = (make_classifier(OPTIMIZERS[name]) for _ in range(2))
     settings = {"batch_size": 16, "epochs": 4, "engine": "numpy", "verbose": 0}
     whole.fit(rows.x, rows.y, record=False, **settings)
     with pytest.raises(KeyboardInterrupt):

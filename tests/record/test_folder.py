@@ -6,35 +6,12 @@ import sys
 
 import numpy as np
 import pytest
+from begun import CONTENTS, MANIFEST, begun, names
 
 from pellucid.errors import RunError, UsageError
 from pellucid.record import RunFolder, check_place, checkpoint_name, files, fingerprint, losses_file, losses_name
 from pellucid.record import folder as folders
 from pellucid.record.folder import RUN, VERSION
-
-LOSSES = np.array([3.0, 2.5, 2.25], np.float32)
-CONTENTS = {
-    checkpoint_name(0): files.tensors({"dense/kernel": np.arange(6.0).reshape(2, 3)}),
-    checkpoint_name(3): files.tensors({"dense/kernel": np.ones((2, 3))}),
-    losses_name(3): losses_file(LOSSES),
-    "data/arrays.safetensors": files.tensors({"x": np.ones(3)}),
-}
-MANIFEST = {"status": "running", "seed": 3, "losses": losses_name(3)}
-
-
-def begun(place):
-    folder = RunFolder.begin(place, MANIFEST, CONTENTS)
-    folder.release()
-    return folder
-
-
-@pytest.fixture
-def folder(tmp_path):
-    return begun(tmp_path / "run")
-
-
-def names(path):
-    return {str(p.relative_to(path)) for p in path.rglob("*") if p.is_file()}
 
 
 def test_what_is_written_is_read(folder):

@@ -6,29 +6,11 @@ import subprocess
 import sys
 
 import pytest
+from begun import CONTENTS, MANIFEST, begun, names
 
 from pellucid.record import RunFolder, checkpoint_name, files, losses_name
 from pellucid.record import folder as folders
 from pellucid.record.folder import RUN
-
-CONTENTS = {checkpoint_name(0): b"0", checkpoint_name(3): b"3", losses_name(3): b"losses"}
-MANIFEST = {"status": "running", "seed": 3, "losses": losses_name(3)}
-
-
-def begun(place):
-    folder = RunFolder.begin(place, MANIFEST, CONTENTS)
-    folder.release()
-    return folder
-
-
-@pytest.fixture
-def folder(tmp_path):
-    return begun(tmp_path / "run")
-
-
-def names(path):
-    return {str(p.relative_to(path)) for p in path.rglob("*") if p.is_file()}
-
 
 ORPHANS = (
     checkpoint_name(9),

@@ -7,14 +7,14 @@ from typing import ClassVar
 from pellucid.autodiff import Value, ops
 from pellucid.autodiff.windows import Edges, settings
 from pellucid.errors import ShapeError, UsageError
-from pellucid.nn import activations, spatial
+from pellucid.nn import activations, spatial, weights
 from pellucid.nn.activations import activate
-from pellucid.nn.initializers import Initializer
 from pellucid.nn.layer import Layer
 from pellucid.nn.spatial import Size
+from pellucid.nn.weights import Bias, Kernel
 
 
-class Convolution(Layer):
+class Convolution(Layer, Kernel, Bias):
     """What Conv1D, Conv2D and Conv3D have in common; `rank` is how many spatial axes they have."""
 
     filters: int
@@ -25,8 +25,6 @@ class Convolution(Layer):
     groups: int = 1
     activation: activations.Activation = None
     use_bias: bool = True
-    kernel_initializer: str | Initializer = "glorot_uniform"
-    bias_initializer: str | Initializer = "zeros"
     rank: ClassVar[int] = 0
 
     def __post_init__(self) -> None:
@@ -40,6 +38,7 @@ class Convolution(Layer):
                 "evenly among the groups, so groups has to divide filters"
             )
         activations.check(self.activation)
+        weights.check(self)
 
     def __call__(self, x: Value) -> Value:
         spatial.check_rank(self, x, self.rank)
@@ -53,10 +52,10 @@ class Convolution(Layer):
         strides, dilation = check_steps(self, self.strides, self.dilation_rate, self.rank)
         ways = spatial.ways_over(self, x, self.padding, size, strides, dilation)
         shape = (*size, channels // self.groups, self.filters)
-        kernel = self.weight(x, "kernel", shape, self.kernel_initializer)
+        kernel = self.weight(x, "kernel", shape)
         y = ops.convolution(x, kernel, groups=self.groups, **settings(ways))
         if self.use_bias:
-            y = y + self.weight(x, "bias", (self.filters,), self.bias_initializer)
+            y = y + self.weight(x, "bias", (self.filters,))
         return activate(self.activation, y)
 
 
@@ -69,6 +68,7 @@ class Conv1D(Convolution):
     padding: "valid" (windows inside x alone), "same" (zeros around x, so that steps' = steps / strides, rounded up;
     an odd zero stands at the end) or "causal" (zeros before x alone: y[t] sees nothing after x[t]).
     dilation_rate: how far apart a window's numbers stand. groups: channels are shared out among so many.
+    kernel_initializer, kernel_regularizer, kernel_constraint, and the same of bias_: as for Dense.
 
     Raises UsageError for settings out of range, groups that do not divide filters, strides and dilation_rate both
     above 1; ShapeError for an x of other axes or channels, or smaller than the window.
@@ -92,7 +92,7 @@ class Conv2D(Convolution):
     filters: how many channels come out. kernel_size, strides, dilation_rate: a whole number, or one for each axis; a
     window's numbers stand dilation_rate apart. padding: "valid" (windows inside x alone) or "same" (zeros around x,
     so that height' = height / strides, rounded up; an odd zero stands at the end). groups: channels are shared out
-    among so many.
+    among so many. kernel_initializer, kernel_regularizer, kernel_constraint, and the same of bias_: as for Dense.
 
     Raises UsageError for settings out of range, groups that do not divide filters, strides and dilation_rate both
     above 1; ShapeError for an x of other axes or channels, or smaller than the window.
@@ -129,7 +129,7 @@ class Conv3D(Convolution):
     rank: ClassVar[int] = 3
 
 
-class Conv2DTranspose(Layer):
+class Conv2DTranspose(Layer, Kernel, Bias):
     """Sends each number of x, times a whole window of weights, to the places where a Conv2D would have read it.
 
     y[r·strides + j, c·strides + k] += x[r, c] @ kernel[j, k]ᵀ, then bias and activation: the gradient of the Conv2D
@@ -161,8 +161,6 @@ class Conv2DTranspose(Layer):
     dilation_rate: Size = 1
     activation: activations.Activation = None
     use_bias: bool = True
-    kernel_initializer: str | Initializer = "glorot_uniform"
-    bias_initializer: str | Initializer = "zeros"
 
     def __post_init__(self) -> None:
         spatial.whole(self, "filters", self.filters)
@@ -177,12 +175,13 @@ class Conv2DTranspose(Layer):
                     "output_padding has to be below strides"
                 )
         activations.check(self.activation)
+        weights.check(self)
 
     def __call__(self, x: Value) -> Value:
         spatial.check_rank(self, x, 2)
         size = spatial.each(self, "kernel_size", self.kernel_size, 2)
         strides, dilation = check_steps(self, self.strides, self.dilation_rate, 2)
-        kernel = self.weight(x, "kernel", (*size, self.filters, x.shape[-1]), self.kernel_initializer)
+        kernel = self.weight(x, "kernel", (*size, self.filters, x.shape[-1]))
         y = ops.convolution(
             x,
             ops.reversed_kernel(kernel, groups=1),
@@ -193,7 +192,7 @@ class Conv2DTranspose(Layer):
             groups=1,
         )
         if self.use_bias:
-            y = y + self.weight(x, "bias", (self.filters,), self.bias_initializer)
+            y = y + self.weight(x, "bias", (self.filters,))
         return activate(self.activation, y)
 
     def _edges(self, size: tuple[int, ...], strides: tuple[int, ...], dilation: tuple[int, ...]) -> Edges:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from pellucid.autodiff import Value, ops
 from pellucid.errors import ShapeError, UsageError
-from pellucid.nn import activations, regularizers
+from pellucid.nn import activations, weights
 from pellucid.nn.activations import activate
-from pellucid.nn.initializers import Initializer
 from pellucid.nn.layer import Layer
+from pellucid.nn.weights import Bias, First, Kernel, Limit, Price
 
 
-class Dense(Layer):
+class Dense(Layer, Kernel, Bias):
     """y = activation(x @ kernel + bias)        x: (..., i)  kernel: (i, units)  y: (..., units)
 
     units: how many numbers come out for each row.
     activation: a name ("relu"), an op (pellucid.relu), or None for y = x @ kernel + bias.
+    kernel_initializer, bias_initializer: how the weights begin ("he_normal", pellucid.HeNormal()).
     kernel_regularizer, bias_regularizer: what the weights' size adds to the loss ("l2", pellucid.L2(0.001)).
     kernel_constraint, bias_constraint: what is made of the weights after each update ("max_norm").
 
@@ -29,30 +30,19 @@ class Dense(Layer):
     units: int
     activation: activations.Activation = None
     use_bias: bool = True
-    kernel_initializer: str | Initializer = "glorot_uniform"
-    bias_initializer: str | Initializer = "zeros"
-    kernel_regularizer: str | regularizers.Regularizer | None = None
-    bias_regularizer: str | regularizers.Regularizer | None = None
-    kernel_constraint: str | regularizers.Constraint | None = None
-    bias_constraint: str | regularizers.Constraint | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.units, bool) or not isinstance(self.units, int) or self.units < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
             raise UsageError(f"Dense(units={self.units!r}): units is a whole number, 1 or more")
         activations.check(self.activation)
-        for price in (self.kernel_regularizer, self.bias_regularizer):
-            regularizers.regularizer(price)
-        for limit in (self.kernel_constraint, self.bias_constraint):
-            regularizers.constraint(limit)
+        weights.check(self)
 
     def __call__(self, x: Value) -> Value:
         if x.ndim < 2:
             raise ShapeError(f"Dense takes rows of numbers, (rows, features), but x has shape {x.shape}")
-        kernel = (self.kernel_initializer, self.kernel_regularizer, self.kernel_constraint)
-        y = x @ self.weight(x, "kernel", (x.shape[-1], self.units), *kernel)
+        y = x @ self.weight(x, "kernel", (x.shape[-1], self.units))
         if self.use_bias:
-            bias = (self.bias_initializer, self.bias_regularizer, self.bias_constraint)
-            y = y + self.weight(x, "bias", (self.units,), *bias)
+            y = y + self.weight(x, "bias", (self.units,))
         return activate(self.activation, y)
 
 
@@ -80,16 +70,23 @@ class CategoryEmbedding(Layer):
 
     x: (n, f + k) with k = len(sizes); sizes: (vocabulary, dimension) of each code column.
     y: (n, f + sum of dimensions): the first f columns as they are, then row `code` of each column's table.
+    embeddings_initializer, embeddings_regularizer, embeddings_constraint: of every table.
     (Guo and Berkhahn 2016, arXiv:1604.06737.)
     """
 
     sizes: tuple[tuple[int, int], ...] | list[list[int]]
+    embeddings_initializer: First = "random_uniform"
+    embeddings_regularizer: Price = None
+    embeddings_constraint: Limit = None
+
+    def __post_init__(self) -> None:
+        weights.check(self)
 
     def __call__(self, x: Value) -> Value:
         plain = x.shape[-1] - len(self.sizes)
         parts = [ops.columns(x, start=0, stop=plain)] if plain else []
         for i, (vocabulary, dimension) in enumerate(self.sizes):
-            table = self.weight(x, f"table_{i}", (vocabulary, dimension), "random_uniform")
+            table = self.weight(x, f"table_{i}", (vocabulary, dimension), role="embeddings")
             code = ops.reshape(ops.columns(x, start=plain + i, stop=plain + i + 1), shape=(x.shape[0],))
             parts.append(ops.take_rows(table, ops.as_index(code)))
         return ops.concatenate(*parts)

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from pellucid.autodiff import Value, ops
 from pellucid.autodiff.windows import settings
-from pellucid.nn import activations, spatial
+from pellucid.nn import activations, spatial, weights
 from pellucid.nn.activations import activate
 from pellucid.nn.convolution import check_steps
-from pellucid.nn.initializers import Initializer
 from pellucid.nn.layer import Layer
 from pellucid.nn.spatial import Size
+from pellucid.nn.weights import Bias, DepthwiseKernel, PointwiseKernel
 
 
-class DepthwiseConv2D(Layer):
+class DepthwiseConv2D(Layer, DepthwiseKernel, Bias):
     """A Conv2D in which each channel of x has filters of its own, depth_multiplier of them.
 
     y[r, c, d·i + m] = activation(Σⱼₖ x[r·strides + j, c·strides + k, i] · kernel[j, k, i, m] + bias), d the multiplier
 
     x: (n, height, width, i)  kernel: (*kernel_size, i, depth_multiplier)  y: (n, height', width', i · depth_multiplier)
 
-    The other settings and the errors are those of Conv2D.
+    The other settings and the errors are those of Conv2D, with depthwise_initializer, depthwise_regularizer and
+    depthwise_constraint for the kernel's.
 
     >>> import numpy as np, pellucid as pl
     >>> model = pl.Sequential([pl.DepthwiseConv2D((1, 2), depthwise_initializer="ones")])
@@ -36,8 +37,6 @@ class DepthwiseConv2D(Layer):
     dilation_rate: Size = 1
     activation: activations.Activation = None
     use_bias: bool = True
-    depthwise_initializer: str | Initializer = "glorot_uniform"
-    bias_initializer: str | Initializer = "zeros"
 
     def __post_init__(self) -> None:
         check_depthwise(self)
@@ -45,17 +44,18 @@ class DepthwiseConv2D(Layer):
     def __call__(self, x: Value) -> Value:
         y = by_channel(self, x, "kernel")
         if self.use_bias:
-            y = y + self.weight(x, "bias", (y.shape[-1],), self.bias_initializer)
+            y = y + self.weight(x, "bias", (y.shape[-1],))
         return activate(self.activation, y)
 
 
-class SeparableConv2D(Layer):
+class SeparableConv2D(Layer, DepthwiseKernel, PointwiseKernel, Bias):
     """A DepthwiseConv2D without bias, then a Conv2D with a window of one place that mixes the channels.
 
     x: (n, height, width, i)  depthwise_kernel: (*kernel_size, i, depth_multiplier)
     pointwise_kernel: (1, 1, i · depth_multiplier, filters)  y: (n, height', width', filters)
 
-    strides, padding and dilation_rate are those of the first; bias and activation come last. Errors as in Conv2D.
+    strides, padding and dilation_rate are those of the first; bias and activation come last. depthwise_initializer,
+    depthwise_regularizer, depthwise_constraint, and the same of pointwise_ and bias_: as for Dense. Errors as Conv2D.
 
     >>> import numpy as np, pellucid as pl
     >>> model = pl.Sequential([pl.SeparableConv2D(4, 3, padding="same", activation="relu")])
@@ -75,9 +75,6 @@ class SeparableConv2D(Layer):
     depth_multiplier: int = 1
     activation: activations.Activation = None
     use_bias: bool = True
-    depthwise_initializer: str | Initializer = "glorot_uniform"
-    pointwise_initializer: str | Initializer = "glorot_uniform"
-    bias_initializer: str | Initializer = "zeros"
 
     def __post_init__(self) -> None:
         spatial.whole(self, "filters", self.filters)
@@ -86,11 +83,11 @@ class SeparableConv2D(Layer):
     def __call__(self, x: Value) -> Value:
         y = by_channel(self, x, "depthwise_kernel")
         shape = (1, 1, y.shape[-1], self.filters)
-        mixing = self.weight(x, "pointwise_kernel", shape, self.pointwise_initializer)
+        mixing = self.weight(x, "pointwise_kernel", shape, role="pointwise")
         ways = spatial.ways_over(self, y, "valid", (1, 1), (1, 1))
         y = ops.convolution(y, mixing, groups=1, **settings(ways))
         if self.use_bias:
-            y = y + self.weight(x, "bias", (self.filters,), self.bias_initializer)
+            y = y + self.weight(x, "bias", (self.filters,))
         return activate(self.activation, y)
 
 
@@ -101,6 +98,7 @@ def check_depthwise(layer: DepthwiseConv2D | SeparableConv2D) -> None:
     spatial.whole(layer, "depth_multiplier", layer.depth_multiplier)
     check_steps(layer, layer.strides, layer.dilation_rate, 2)
     activations.check(layer.activation)
+    weights.check(layer)
 
 
 def by_channel(layer: DepthwiseConv2D | SeparableConv2D, x: Value, name: str) -> Value:
@@ -109,6 +107,6 @@ def by_channel(layer: DepthwiseConv2D | SeparableConv2D, x: Value, name: str) ->
     size = spatial.each(layer, "kernel_size", layer.kernel_size, 2)
     ways = spatial.ways_over(layer, x, layer.padding, size, *check_steps(layer, layer.strides, layer.dilation_rate, 2))
     channels, many = x.shape[-1], layer.depth_multiplier
-    kernel = layer.weight(x, name, (*size, channels, many), layer.depthwise_initializer)
+    kernel = layer.weight(x, name, (*size, channels, many), role="depthwise")
     kernel = ops.reshape(kernel, shape=(*size, 1, channels * many))
     return ops.convolution(x, kernel, groups=channels, **settings(ways))

@@ -49,20 +49,25 @@ class Layer:
         x: Value,
         name: str,
         shape: tuple[int, ...],
-        initializer: str | initializers.Initializer = "glorot_uniform",
+        initializer: str | initializers.Initializer | None = None,
         regularizer: str | regularizers.Regularizer | None = None,
         constraint: str | regularizers.Constraint | None = None,
+        *,
+        role: str | None = None,
     ) -> Value:
         """This layer's weight `name` on the tape of x; the first pass of a model creates it.
 
-        regularizer: what its size adds to the loss; constraint: what is made of it after each update.
+        regularizer: what its size adds to the loss; constraint: what is made of it after each update. What is not given
+        is what the layer's fields say, as `kernel_regularizer` of the weight "kernel", or of another in the role
+        "kernel"; an initializer that no one gives is "glorot_uniform".
         """
-        path, tape = self._path_of(x, name), x.tape
-        if (price := regularizers.regularizer(regularizer)) is not None:
+        path, tape, role = self._path_of(x, name), x.tape, role or name.rpartition("/")[2]
+        if (price := regularizers.regularizer(regularizer or getattr(self, f"{role}_regularizer", None))) is not None:
             tape.penalties[path] = price
-        if (limit := regularizers.constraint(constraint)) is not None:
+        if (limit := regularizers.constraint(constraint or getattr(self, f"{role}_constraint", None))) is not None:
             tape.constraints[path] = limit
-        return _placed(x, tape.parameters, path, shape, initializer, tape.dtype)
+        first = initializer or getattr(self, f"{role}_initializer", "glorot_uniform")
+        return _placed(x, tape.parameters, path, shape, first, tape.dtype)
 
     def remembered(
         self, x: Value, name: str, shape: tuple[int, ...], initializer: str | initializers.Initializer = "zeros"

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from pellucid.autodiff import Value, ops
 from pellucid.errors import ShapeError, UsageError
-from pellucid.nn.initializers import Initializer
+from pellucid.nn import weights
 from pellucid.nn.layer import Layer
+from pellucid.nn.weights import First, GammaBeta
 
 
-class BatchNormalization(Layer):
+class BatchNormalization(Layer, GammaBeta):
     """y = gamma · (x - mean) / √(variance + epsilon) + beta, for each feature along `axis`.
 
     While training, mean and variance are those of the batch, and the running ones move towards them:
     moving ← momentum · moving + (1 - momentum) · batch. In evaluation and prediction the running ones are used.
-    x, y: (n, …, features); gamma, beta, moving_mean, moving_variance: (features,). Defaults are Keras 3's.
+    x, y: (n, …, features); gamma, beta, moving_mean, moving_variance: (features,). Without center there is no beta,
+    without scale no gamma; beta_initializer, beta_regularizer, beta_constraint, and the same of gamma_: as for Dense.
+    Defaults are Keras 3's.
 
     Raises UsageError for momentum outside 0 … 1 or epsilon below 0, ShapeError for an axis that x lacks.
 
@@ -31,17 +34,13 @@ class BatchNormalization(Layer):
     axis: int = -1
     momentum: float = 0.99
     epsilon: float = 0.001
-    center: bool = True
-    scale: bool = True
-    beta_initializer: str | Initializer = "zeros"
-    gamma_initializer: str | Initializer = "ones"
-    moving_mean_initializer: str | Initializer = "zeros"
-    moving_variance_initializer: str | Initializer = "ones"
+    moving_mean_initializer: First = "zeros"
+    moving_variance_initializer: First = "ones"
 
     def __post_init__(self) -> None:
         if not 0 <= self.momentum <= 1:
             raise UsageError(f"BatchNormalization(momentum={self.momentum!r}): it is a number from 0 to 1")
-        _check_epsilon(self, self.epsilon)
+        _check(self, self.epsilon)
 
     def __call__(self, x: Value) -> Value:
         (axis,) = _axes(self, x, self.axis)
@@ -64,7 +63,7 @@ class BatchNormalization(Layer):
         return _scaled(self, (x - mean) / ops.sqrt(variance + self.epsilon), (axis,))
 
 
-class LayerNormalization(Layer):
+class LayerNormalization(Layer, GammaBeta):
     """y = gamma · (x - mean) / √(variance + epsilon) + beta, with mean and variance of each row along `axis`.
 
     axis: one of x's axes or several, not 0. x, y: (n, …); gamma, beta: as long as x along those axes.
@@ -82,20 +81,16 @@ class LayerNormalization(Layer):
 
     axis: int | tuple[int, ...] | list[int] = -1
     epsilon: float = 0.001
-    center: bool = True
-    scale: bool = True
-    beta_initializer: str | Initializer = "zeros"
-    gamma_initializer: str | Initializer = "ones"
 
     def __post_init__(self) -> None:
-        _check_epsilon(self, self.epsilon)
+        _check(self, self.epsilon)
 
     def __call__(self, x: Value) -> Value:
         axes = _axes(self, x, self.axis)
         return _scaled(self, _standardized(x, axes, self.epsilon), axes)
 
 
-class GroupNormalization(Layer):
+class GroupNormalization(Layer, GammaBeta):
     """y = gamma · (x - mean) / √(variance + epsilon) + beta, with mean and variance of each group of a row's channels.
 
     groups: into how many groups the channels along `axis` are cut, one after the other; -1 for each channel alone.
@@ -115,13 +110,9 @@ class GroupNormalization(Layer):
     groups: int = 32
     axis: int = -1
     epsilon: float = 0.001
-    center: bool = True
-    scale: bool = True
-    beta_initializer: str | Initializer = "zeros"
-    gamma_initializer: str | Initializer = "ones"
 
     def __post_init__(self) -> None:
-        _check_epsilon(self, self.epsilon)
+        _check(self, self.epsilon)
         if self.groups < 1 and self.groups != -1:
             raise UsageError(f"GroupNormalization(groups={self.groups!r}): it is a whole number, 1 or more, or -1")
 
@@ -157,7 +148,7 @@ class RMSNormalization(Layer):
     epsilon: float = 1e-6
 
     def __post_init__(self) -> None:
-        _check_epsilon(self, self.epsilon)
+        _check(self, self.epsilon)
 
     def __call__(self, x: Value) -> Value:
         axes = _axes(self, x, self.axis)
@@ -181,13 +172,13 @@ def _scaled(
 ) -> Value:
     """gamma · y + beta along the axes, as far as the layer has them."""
     if layer.scale:
-        y = y * _along(layer, y, axes, "gamma", layer.gamma_initializer)
+        y = y * _along(layer, y, axes, "gamma")
     if layer.center:
-        y = y + _along(layer, y, axes, "beta", layer.beta_initializer)
+        y = y + _along(layer, y, axes, "beta")
     return y
 
 
-def _along(layer: Layer, y: Value, axes: tuple[int, ...], name: str, initializer: str | Initializer) -> Value:
+def _along(layer: Layer, y: Value, axes: tuple[int, ...], name: str, initializer: First | None = None) -> Value:
     """A weight as long as y along the axes, and 1 along the others."""
     weight = layer.weight(y, name, tuple(y.shape[i] for i in axes), initializer)
     return ops.reshape(weight, shape=tuple(n if i in axes else 1 for i, n in enumerate(y.shape)))
@@ -204,6 +195,7 @@ def _axes(layer: Layer, x: Value, axis: int | tuple[int, ...] | list[int]) -> tu
     return tuple(sorted({a % x.ndim for a in given}))
 
 
-def _check_epsilon(layer: Layer, epsilon: float) -> None:
+def _check(layer: Layer, epsilon: float) -> None:
+    weights.check(layer)
     if not epsilon >= 0:
         raise UsageError(f"{type(layer).__name__}(epsilon={epsilon!r}): it is 0 or more")

@@ -8,27 +8,100 @@ mask passes over leave the states as they are. The inputs of all steps meet thei
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 from pellucid.autodiff import Value, namespace, ops
 from pellucid.autodiff.random import Real, keep_mask
 from pellucid.autodiff.recurrence import Cell, States, recur
 from pellucid.errors import ShapeError, UsageError
-from pellucid.nn import initializers
+from pellucid.nn import initializers, weights
 from pellucid.nn.activations import Activation, activate
 from pellucid.nn.activations import check as check_activation
 from pellucid.nn.initializers import Initializer
 from pellucid.nn.layer import Layer
+from pellucid.nn.weights import Bias, Kernel, RecurrentKernel
 
 
-class SimpleRNN(Layer):
+class Recurrent(Layer, Kernel, RecurrentKernel, Bias):
+    """What SimpleRNN, LSTM and GRU have in common; `states` is how many a cell hands from step to step."""
+
+    units: int
+    activation: Activation = "tanh"
+    use_bias: bool = field(default=True, kw_only=True)
+    dropout: float = field(default=0.0, kw_only=True)
+    recurrent_dropout: float = field(default=0.0, kw_only=True)
+    return_sequences: bool = field(default=False, kw_only=True)
+    return_state: bool = field(default=False, kw_only=True)
+    go_backwards: bool = field(default=False, kw_only=True)
+    states: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        kind = type(self).__name__
+        if isinstance(self.units, bool) or not isinstance(self.units, int) or self.units < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise UsageError(f"{kind}(units={self.units!r}): units is a whole number, 1 or more")
+        check_activation(self.activation)
+        for name in ("dropout", "recurrent_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UsageError(f"{kind}({name}={getattr(self, name)!r}): it is a probability from 0 to below 1")
+        weights.check(self)
+
+    def _inputs(self, x: Value, gates: int) -> Value:
+        """What the inputs of all steps come to: x @ kernel, (n, t, gates · units)."""
+        if x.ndim != 3:
+            raise ShapeError(
+                f"{type(self).__name__} takes sequences, (rows, steps, features), but x has shape {x.shape}; for "
+                "numbers in time use x[..., None], for words an Embedding before it"
+            )
+        kernel = self.weight(x, "kernel", (x.shape[-1], gates * self.units))
+        keep = _mask(x, "dropout", (x.shape[0], 1, x.shape[-1]), self.dropout)
+        return (x if keep is None else x * keep) @ kernel
+
+    def _recurrent_kernel(self, x: Value, gates: int) -> Value:
+        return self.weight(x, "recurrent_kernel", (self.units, gates * self.units), role="recurrent")
+
+    def _through(self, x: Value, inputs: Value, cell: Cell, weights: States, initial: Any) -> Any:
+        """Takes the inputs through the cell; what the layer gives."""
+        units, count = self.units, self.states
+        mask = x.tape.masks.get(x.row.index)
+        if self.go_backwards:
+            inputs = ops.reverse_time(inputs)
+            mask = None if mask is None else ops.reverse_time(mask)
+        keep = _mask(x, "recurrent_dropout", (x.shape[0], units), self.recurrent_dropout)
+        more = () if keep is None else (keep,)
+        found = recur(cell, inputs, self._begin(x, initial), (*weights, *more), mask)
+        last = ops.at_time(found, step=-1)
+        ends = [ops.columns(last, start=i * units, stop=(i + 1) * units) if count > 1 else last for i in range(count)]
+        output = ends[0]
+        if self.return_sequences:
+            output = ops.columns(found, start=0, stop=units) if count > 1 else found
+            if mask is not None:
+                x.tape.masks[output.row.index] = mask
+        return (output, *ends) if self.return_state else output
+
+    def _begin(self, x: Value, initial: Any) -> States:
+        """The states before the first step: 0, or those given."""
+        shape = (x.shape[0], self.units)
+        if initial is None:
+            zeros = namespace(x.array).zeros(shape, dtype=x.dtype)
+            return tuple(x.tape.given("constant", zeros) for _ in range(self.states))
+        given: Sequence[Value] = initial if isinstance(initial, list | tuple) else [initial]
+        if len(given) != self.states or any(state.shape != shape for state in given):
+            shapes = ", ".join(str(state.shape) for state in given)
+            raise ShapeError(
+                f"{type(self).__name__}: initial_state is {self.states} of shape {shape}, but was given {shapes}"
+            )
+        return tuple(given)
+
+
+class SimpleRNN(Recurrent):
     """h_t = activation(x_t @ kernel + h_{t-1} @ recurrent_kernel + bias)        (Elman 1990)
 
     kernel: (features, units); recurrent_kernel: (units, units); bias: (units,). dropout drops inputs, the same of each
-    step; recurrent_dropout what is handed from step to step.
+    step; recurrent_dropout what is handed from step to step. kernel_initializer, kernel_regularizer, kernel_constraint,
+    and the same of recurrent_ and bias_: as for Dense.
 
-    Raises UsageError for units below 1, an unknown activation, a rate outside 0 … 1; ShapeError for x that is no
+    Raises UsageError for units below 1, an unknown name, a rate outside 0 … 1; ShapeError for x that is no
     sequence.
 
     >>> import numpy as np, pellucid as pl
@@ -39,35 +112,19 @@ class SimpleRNN(Layer):
     Source: Elman (1990), doi:10.1207/s15516709cog1402_1.
     """
 
-    units: int
-    activation: Activation = "tanh"
-    use_bias: bool = True
-    kernel_initializer: str | Initializer = "glorot_uniform"
-    recurrent_initializer: str | Initializer = "orthogonal"
-    bias_initializer: str | Initializer = "zeros"
-    dropout: float = 0.0
-    recurrent_dropout: float = 0.0
-    return_sequences: bool = False
-    return_state: bool = False
-    go_backwards: bool = False
-
-    def __post_init__(self) -> None:
-        _check(self, self.activation)
-
     def __call__(self, x: Value, initial_state: Any = None) -> Any:
-        inputs = _inputs(self, x, self.units)
+        inputs = self._inputs(x, 1)
         if self.use_bias:
-            inputs = inputs + self.weight(x, "bias", (self.units,), self.bias_initializer)
-        recurrent = self.weight(x, "recurrent_kernel", (self.units, self.units), self.recurrent_initializer)
+            inputs = inputs + self.weight(x, "bias", (self.units,))
 
         def cell(now: Value, states: States, weights: States) -> States:
             h = _dropped_by(states[0], weights[1:])
             return (activate(self.activation, now + h @ weights[0]),)
 
-        return _through(self, x, inputs, cell, 1, (recurrent,), initial_state)
+        return self._through(x, inputs, cell, (self._recurrent_kernel(x, 1),), initial_state)
 
 
-class LSTM(Layer):
+class LSTM(Recurrent):
     """Long short-term memory: a state c that is written to and forgotten from by gates.
 
     i, f, g, o = split(x_t @ kernel + h_{t-1} @ recurrent_kernel + bias);
@@ -85,30 +142,20 @@ class LSTM(Layer):
     doi:10.1162/089976600300015015.
     """
 
-    units: int
-    activation: Activation = "tanh"
     recurrent_activation: Activation = "sigmoid"
-    use_bias: bool = True
-    kernel_initializer: str | Initializer = "glorot_uniform"
-    recurrent_initializer: str | Initializer = "orthogonal"
-    bias_initializer: str | Initializer = "zeros"
-    unit_forget_bias: bool = True
-    dropout: float = 0.0
-    recurrent_dropout: float = 0.0
-    return_sequences: bool = False
-    return_state: bool = False
-    go_backwards: bool = False
+    unit_forget_bias: bool = field(default=True, kw_only=True)
+    states: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
-        _check(self, self.activation, self.recurrent_activation)
+        super().__post_init__()
+        check_activation(self.recurrent_activation)
 
     def __call__(self, x: Value, initial_state: Any = None) -> Any:
         u = self.units
-        inputs = _inputs(self, x, 4 * u)
+        inputs = self._inputs(x, 4)
         if self.use_bias:
             first = ForgetBias(self.bias_initializer) if self.unit_forget_bias else self.bias_initializer
             inputs = inputs + self.weight(x, "bias", (4 * u,), first)
-        recurrent = self.weight(x, "recurrent_kernel", (u, 4 * u), self.recurrent_initializer)
 
         def cell(now: Value, states: States, weights: States) -> States:
             h, c = _dropped_by(states[0], weights[1:]), states[1]
@@ -118,10 +165,10 @@ class LSTM(Layer):
             c = f * c + i * activate(self.activation, g)
             return o * activate(self.activation, c), c
 
-        return _through(self, x, inputs, cell, 2, (recurrent,), initial_state)
+        return self._through(x, inputs, cell, (self._recurrent_kernel(x, 4),), initial_state)
 
 
-class GRU(Layer):
+class GRU(Recurrent):
     """Gated recurrent unit: one state, mixed from the one before and a new one.
 
     z = σ(x_z + h_z), r = σ(x_r + h_r), g = activation(x_g + r·h_g), h_t = z·h_{t-1} + (1 - z)·g, where x_ is
@@ -138,35 +185,25 @@ class GRU(Layer):
     Source: Cho et al. (2014), arXiv:1406.1078.
     """
 
-    units: int
-    activation: Activation = "tanh"
     recurrent_activation: Activation = "sigmoid"
-    use_bias: bool = True
-    kernel_initializer: str | Initializer = "glorot_uniform"
-    recurrent_initializer: str | Initializer = "orthogonal"
-    bias_initializer: str | Initializer = "zeros"
-    dropout: float = 0.0
-    recurrent_dropout: float = 0.0
-    return_sequences: bool = False
-    return_state: bool = False
-    go_backwards: bool = False
-    reset_after: bool = True
+    reset_after: bool = field(default=True, kw_only=True)
 
     def __post_init__(self) -> None:
-        _check(self, self.activation, self.recurrent_activation)
+        super().__post_init__()
+        check_activation(self.recurrent_activation)
 
     def __call__(self, x: Value, initial_state: Any = None) -> Any:
         u = self.units
-        inputs = _inputs(self, x, 3 * u)
-        recurrent = self.weight(x, "recurrent_kernel", (u, 3 * u), self.recurrent_initializer)
+        inputs = self._inputs(x, 3)
+        recurrent = self._recurrent_kernel(x, 3)
         weights: States = (recurrent,)
         if self.use_bias and self.reset_after:
-            both = self.weight(x, "bias", (2, 3 * u), self.bias_initializer)
+            both = self.weight(x, "bias", (2, 3 * u))
             flat = ops.reshape(both, shape=(6 * u,))
             inputs = inputs + ops.columns(flat, start=0, stop=3 * u)
             weights = (recurrent, ops.columns(flat, start=3 * u, stop=6 * u))
         elif self.use_bias:
-            inputs = inputs + self.weight(x, "bias", (3 * u,), self.bias_initializer)
+            inputs = inputs + self.weight(x, "bias", (3 * u,))
         count = len(weights)
 
         def cell(now: Value, states: States, weights: States) -> States:
@@ -185,7 +222,7 @@ class GRU(Layer):
                 hg = (r * h) @ ops.columns(kernel, start=2 * u, stop=3 * u)
             return (z * was + (1.0 - z) * activate(self.activation, xg + hg),)
 
-        return _through(self, x, inputs, cell, 1, weights, initial_state)
+        return self._through(x, inputs, cell, weights, initial_state)
 
 
 @dataclass(frozen=True)
@@ -202,62 +239,6 @@ class ForgetBias(Initializer):
         units = shape[0] // 4
         drawn[units : 2 * units] = 1
         return drawn
-
-
-def _check(layer: Any, *activations: Activation) -> None:
-    kind = type(layer).__name__
-    if isinstance(layer.units, bool) or not isinstance(layer.units, int) or layer.units < 1:
-        raise UsageError(f"{kind}(units={layer.units!r}): units is a whole number, 1 or more")
-    for activation in activations:
-        check_activation(activation)
-    for name in ("dropout", "recurrent_dropout"):
-        if not 0 <= getattr(layer, name) < 1:
-            raise UsageError(f"{kind}({name}={getattr(layer, name)!r}): it is a probability from 0 to below 1")
-
-
-def _inputs(layer: Any, x: Value, width: int) -> Value:
-    """What the inputs of all steps come to: x @ kernel, (n, t, width)."""
-    if x.ndim != 3:
-        raise ShapeError(
-            f"{type(layer).__name__} takes sequences, (rows, steps, features), but x has shape {x.shape}; for numbers "
-            "in time use x[..., None], for words an Embedding before it"
-        )
-    kernel = layer.weight(x, "kernel", (x.shape[-1], width), layer.kernel_initializer)
-    keep = _mask(x, "dropout", (x.shape[0], 1, x.shape[-1]), layer.dropout)
-    return (x if keep is None else x * keep) @ kernel
-
-
-def _through(layer: Any, x: Value, inputs: Value, cell: Cell, count: int, weights: States, initial: Any) -> Any:
-    """Takes the inputs through the cell; what the layer gives."""
-    units = layer.units
-    mask = x.tape.masks.get(x.row.index)
-    if layer.go_backwards:
-        inputs = ops.reverse_time(inputs)
-        mask = None if mask is None else ops.reverse_time(mask)
-    keep = _mask(x, "recurrent_dropout", (x.shape[0], units), layer.recurrent_dropout)
-    more = () if keep is None else (keep,)
-    found = recur(cell, inputs, _begin(layer, x, count, initial), (*weights, *more), mask)
-    last = ops.at_time(found, step=-1)
-    ends = [ops.columns(last, start=i * units, stop=(i + 1) * units) if count > 1 else last for i in range(count)]
-    output = ends[0]
-    if layer.return_sequences:
-        output = ops.columns(found, start=0, stop=units) if count > 1 else found
-        if mask is not None:
-            x.tape.masks[output.row.index] = mask
-    return (output, *ends) if layer.return_state else output
-
-
-def _begin(layer: Any, x: Value, count: int, initial: Any) -> States:
-    """The states before the first step: 0, or those given."""
-    shape = (x.shape[0], layer.units)
-    if initial is None:
-        zeros = namespace(x.array).zeros(shape, dtype=x.dtype)
-        return tuple(x.tape.given("constant", zeros) for _ in range(count))
-    given: Sequence[Value] = initial if isinstance(initial, list | tuple) else [initial]
-    if len(given) != count or any(state.shape != shape for state in given):
-        shapes = ", ".join(str(state.shape) for state in given)
-        raise ShapeError(f"{type(layer).__name__}: initial_state is {count} of shape {shape}, but was given {shapes}")
-    return tuple(given)
 
 
 def _mask(x: Value, name: str, shape: tuple[int, ...], rate: float) -> Value | None:

@@ -7,8 +7,9 @@ from typing import Any, Literal, get_args
 
 from pellucid.autodiff import Value, ops
 from pellucid.errors import ShapeError, UsageError
-from pellucid.nn.initializers import Initializer
+from pellucid.nn import weights
 from pellucid.nn.layer import Layer
+from pellucid.nn.weights import First, Limit, Price
 
 Merge = Literal["concat", "sum", "mul", "ave"] | None
 
@@ -17,7 +18,8 @@ class Embedding(Layer):
     """Row `x` of a table that is learned, for each number x: (n, t) of numbers below input_dim to (n, t, output_dim).
 
     embeddings: (input_dim, output_dim). mask_zero: 0 stands for "no word": layers after it pass such steps over.
-    Raises UsageError for sizes below 1.
+    embeddings_initializer, embeddings_regularizer, embeddings_constraint: how the table begins, what its size adds to
+    the loss, what is made of it after each update. Raises UsageError for sizes below 1 or an unknown name.
 
     >>> import numpy as np, pellucid as pl
     >>> model = pl.Sequential([pl.Embedding(10, 4), pl.GRU(3)])
@@ -29,17 +31,20 @@ class Embedding(Layer):
 
     input_dim: int
     output_dim: int
-    embeddings_initializer: str | Initializer = "random_uniform"
+    embeddings_initializer: First = "random_uniform"
     mask_zero: bool = False
+    embeddings_regularizer: Price = None
+    embeddings_constraint: Limit = None
 
     def __post_init__(self) -> None:
         for name in ("input_dim", "output_dim"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise UsageError(f"Embedding({name}={value!r}): it is a whole number, 1 or more")
+        weights.check(self)
 
     def __call__(self, x: Value) -> Value:
-        table = self.weight(x, "embeddings", (self.input_dim, self.output_dim), self.embeddings_initializer)
+        table = self.weight(x, "embeddings", (self.input_dim, self.output_dim))
         y = ops.take_rows(table, ops.as_index(x))
         if self.mask_zero:
             x.tape.masks[y.row.index] = ops.greater(ops.absolute(x), 0.0)

@@ -82,6 +82,8 @@ class Muon(Optimizer):
             use_ema=self.use_ema,
             ema_momentum=self.ema_momentum,
             ema_overwrite_frequency=self.ema_overwrite_frequency,
+            lookahead_period=self.lookahead_period,
+            lookahead_step_size=self.lookahead_step_size,
         )
 
     def orthogonal(self, xp: Any, matrix: Any) -> Any:

@@ -12,6 +12,7 @@ calls it on the whole arrays too, and prints what came out for the one weight.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
@@ -38,10 +39,14 @@ class Optimizer(ABC):
     after each update, the first average being the first w. With `ema_overwrite_frequency` k, every k-th update
     puts the averages in the place of the weights; without, `fit` does so once, when it has finished.
 
+    `lookahead_period` k (Lookahead): a slow copy of each weight stays where it is for k updates, then goes the share
+    `lookahead_step_size` of the way to the weight, which is put back to it: `slow ← slow + step_size · (w - slow)`,
+    `w ← slow`. Averages are taken after that.
+
     Raises UsageError for a setting out of its range.
 
     Source: weight decay, Loshchilov, Hutter (2019), arXiv:1711.05101; averages, Polyak, Juditsky (1992),
-    doi:10.1137/0330046.
+    doi:10.1137/0330046; Lookahead, Zhang et al. (2019), arXiv:1907.08610.
     """
 
     learning_rate: float | Schedule = 0.01
@@ -52,6 +57,8 @@ class Optimizer(ABC):
     use_ema: bool = field(default=False, kw_only=True)
     ema_momentum: float = field(default=0.99, kw_only=True)
     ema_overwrite_frequency: int | None = field(default=None, kw_only=True)
+    lookahead_period: int | None = field(default=None, kw_only=True)
+    lookahead_step_size: float = field(default=0.5, kw_only=True)
 
     # The names of what `rule` remembers of each weight from step to step, in the order it takes them.
     slots: ClassVar[tuple[str, ...]] = ()
@@ -68,6 +75,8 @@ class Optimizer(ABC):
             check(self, **{name: "(0, inf)"})
         check(self, ema_momentum="[0, 1]")
         check_count(self, "ema_overwrite_frequency", optional=True)
+        check_count(self, "lookahead_period", optional=True)
+        check(self, lookahead_step_size="[0, 1]")
 
     @abstractmethod
     def rule(self, xp: Any, g: Any, w: Any, rate: Any, t: Any, *slots: Any, **named: Any) -> tuple[Any, ...]:
@@ -77,8 +86,36 @@ class Optimizer(ABC):
         its slots under their own names, by position or by name.
         """
 
+    def after_rule(self) -> dict[str, Callable[..., tuple[Any, Any]]]:
+        """What is done with the change after `rule`, in this order: by the copy of the weights that each keeps.
+
+        >>> from pellucid.optim import SGD
+        >>> list(SGD().after_rule()), list(SGD(use_ema=True, lookahead_period=5).after_rule())
+        ([], ['slow', 'average'])
+        """
+        steps: dict[str, Callable[..., tuple[Any, Any]]] = {}
+        if self.lookahead_period:
+            steps["slow"] = self.looked_ahead
+        if self.use_ema:
+            steps["average"] = self.averaged
+        return steps
+
+    def looked_ahead(self, xp: Any, w: Any, change: Any, t: Any, slow: Any) -> tuple[Any, Any]:
+        """With lookahead_period: the change that is made, and the next slow weight. A sequence like a rule.
+
+        >>> import numpy as np
+        >>> from pellucid.optim import SGD
+        >>> optimizer = SGD(lookahead_period=2, lookahead_step_size=0.25)
+        >>> [tuple(map(float, optimizer.looked_ahead(np, 1.0, 0.5, t, 0.5))) for t in (1, 2)]
+        [(0.5, 0.5), (-0.25, 0.75)]
+        """
+        due = 1 - xp.minimum(xp.remainder(t, self.lookahead_period), 1)
+        slow = slow + due * self.lookahead_step_size * (w + change - slow)
+        change = due * (slow - w) + (1 - due) * change
+        return change, slow
+
     def averaged(self, xp: Any, w: Any, change: Any, t: Any, average: Any) -> tuple[Any, Any]:
-        """After `rule`, with use_ema: the change that is made, and the next average. A sequence like a rule.
+        """With use_ema: the change that is made, and the next average. A sequence like a rule.
 
         >>> import numpy as np
         >>> from pellucid.optim import SGD
@@ -135,8 +172,8 @@ class Optimizer(ABC):
             for path, mover in movers.items():
                 if slot in mover.slots and slot not in mover.unused():
                     state[f"{slot}/{path}"] = xp.full_like(parameters[path], mover.initial(slot))
-        if self.use_ema:
-            state |= {f"average/{path}": xp.asarray(w, copy=True) for path, w in parameters.items()}
+        for kept in self.after_rule():
+            state |= {f"{kept}/{path}": xp.asarray(w, copy=True) for path, w in parameters.items()}
         return state
 
     def slots_of(self, state: Arrays, path: str) -> tuple[Any, ...]:
@@ -176,9 +213,9 @@ class Optimizer(ABC):
             for slot, value in zip(mover.slots, slots, strict=True):
                 if slot not in mover.unused():
                     new_state[f"{slot}/{path}"] = xp.asarray(value)
-            if self.use_ema:
-                change, average = self.averaged(xp, w, change, t, state[f"average/{path}"])
-                new_state[f"average/{path}"] = xp.asarray(average)
+            for kept, then in self.after_rule().items():
+                change, copy = then(xp, w, change, t, state[f"{kept}/{path}"])
+                new_state[f"{kept}/{path}"] = xp.asarray(copy)
             updates[path] = xp.asarray(change)
         return updates, new_state
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from pellucid.autodiff import Value, ops
@@ -12,7 +12,22 @@ from pellucid.nn.losses.loss import PROBABILITY_FLOOR, Loss, over_row
 
 
 @dataclass(frozen=True)
-class BinaryFocalCrossentropy(Loss):
+class Focal(Loss):
+    """What both have in common: how much counts what is predicted well (gamma), and what is 1 (alpha)."""
+
+    alpha: float = 0.25
+    gamma: float = 2.0
+    from_logits: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.alpha <= 1:
+            raise UsageError(f"{type(self).__name__}(alpha={self.alpha!r}): alpha is a number from 0 to 1")
+        if not 0 <= self.gamma < float("inf"):
+            raise UsageError(f"{type(self).__name__}(gamma={self.gamma!r}): gamma is a number, 0 or more")
+
+
+@dataclass(frozen=True)
+class BinaryFocalCrossentropy(Focal):
     """(1 - p_t)^gamma times the binary cross-entropy, with p_t the probability given to the truth. y, y_pred: (n, k).
 
     p_t = y·p + (1-y)·(1-p), and of a row's numbers the mean. With apply_class_balancing, what is 1 also counts `alpha`
@@ -26,15 +41,9 @@ class BinaryFocalCrossentropy(Loss):
     Source: Lin et al. (2017), arXiv:1708.02002, equations 4 and 5.
     """
 
-    apply_class_balancing: bool = False
-    alpha: float = 0.25
-    gamma: float = 2.0
-    from_logits: bool = False
+    apply_class_balancing: bool = field(default=False, kw_only=True)
     name: ClassVar[str] = "binary_focal_crossentropy"
     link: ClassVar[Literal["sigmoid", "softmax"] | None] = "sigmoid"
-
-    def __post_init__(self) -> None:
-        _check(self, self.alpha, self.gamma)
 
     def check_targets(self, y: Any, units: int) -> None:
         check_probabilities(self, y)
@@ -56,7 +65,7 @@ class BinaryFocalCrossentropy(Loss):
 
 
 @dataclass(frozen=True)
-class CategoricalFocalCrossentropy(Loss):
+class CategoricalFocalCrossentropy(Focal):
     """-Σ alpha · (1 - p)^gamma · y·log(p) over the classes. y (one-hot or probabilities), y_pred: (n, classes).
 
     from_logits: y_pred is x with p = softmax(x). gamma 0 and alpha 1 are categorical cross-entropy.
@@ -69,14 +78,8 @@ class CategoricalFocalCrossentropy(Loss):
     Source: Lin et al. (2017), arXiv:1708.02002.
     """
 
-    alpha: float = 0.25
-    gamma: float = 2.0
-    from_logits: bool = False
     name: ClassVar[str] = "categorical_focal_crossentropy"
     link: ClassVar[Literal["sigmoid", "softmax"] | None] = "softmax"
-
-    def __post_init__(self) -> None:
-        _check(self, self.alpha, self.gamma)
 
     def check(self, y: tuple[int, ...], y_pred: tuple[int, ...]) -> None:
         check_one_hot(self, y, y_pred)
@@ -90,10 +93,3 @@ class CategoricalFocalCrossentropy(Loss):
             log_p = ops.log(p)
         missed = ops.clip(1.0 - p, low=PROBABILITY_FLOOR, high=1.0)
         return over_row(-ops.sum(missed**self.gamma * y * log_p, axis=-1) * self.alpha)
-
-
-def _check(loss: Loss, alpha: float, gamma: float) -> None:
-    if not 0 <= alpha <= 1:
-        raise UsageError(f"{type(loss).__name__}(alpha={alpha!r}): alpha is a number from 0 to 1")
-    if not 0 <= gamma < float("inf"):
-        raise UsageError(f"{type(loss).__name__}(gamma={gamma!r}): gamma is a number, 0 or more")
