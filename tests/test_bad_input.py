@@ -116,7 +116,7 @@ def test_no_such_file() -> None:
     Path("notes.xlsx").write_bytes(b"PK")
     refused("train", "notes.xlsx", "--target", "y", says=("notes.xlsx: files of this kind", "saves as CSV"))
     Path("f.csv").mkdir()
-    refused("train", "f.csv", "--target", "y", says=("f.csv is a folder: name the file in it",))
+    refused("train", "f.csv", "--target", "y", code=2, says=("--target is of tables, but f.csv is a folder",))
     Path("torn.parquet").write_bytes(b"PAR1 no")
     refused("train", "torn.parquet", "--target", "y", says=("torn.parquet can not be read as Parquet",))
 

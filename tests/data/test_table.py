@@ -14,7 +14,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pellucid.data import csv_file
@@ -235,6 +235,7 @@ def test_memory_stays_bounded(tmp_path: Path) -> None:
 CELLS = st.sampled_from(["", "a", "1.5", 'q"x', '"', "x,y", "l1\nl2", "é ü", "\r\n", " lead", '""', ";", "NA", "#"])
 
 
+@settings(deadline=None)
 @given(
     rows=st.lists(st.lists(CELLS, min_size=3, max_size=3), min_size=1, max_size=12),
     end=st.sampled_from(["\n", "\r\n"]),
