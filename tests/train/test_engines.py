@@ -178,3 +178,15 @@ def test_an_unknown_engine_and_method(rows, make_classifier):
         make_classifier().predict(rows.x, engine="torch")
     with pytest.raises(pl.UsageError, match="engine='torch' is not known"):
         pl.gradients(make_classifier(), rows.x, rows.y, engine="torch")
+
+
+def test_numpy_predicts_on_numpy_what_xla_trained():
+    """Weights that are still arrays of JAX would be computed with by JAX."""
+    draw = np.random.default_rng(0)
+    x, y = draw.normal(size=(40, 5)).astype("float32"), draw.normal(size=(40, 1)).astype("float32")
+    model = pl.Sequential([pl.Dense(8, "tanh"), pl.Dense(1)])
+    model.compile("adam", "mse")
+    model.fit(x, y, record=False, verbose=0)
+    found = model.predict(x, engine="numpy")
+    model.load_parameters(model.parameters())
+    np.testing.assert_array_equal(found, model.predict(x, engine="numpy"))

@@ -99,7 +99,7 @@ class NumpyEngine:
 
     def predict(self, state: State, batch: Batch) -> tuple[numpy.ndarray[Any, Any], Any]:
         with numpy.errstate(all="ignore"):
-            return _evaluate(self.step, state, batch)
+            return _evaluate(self.step, self.start(state), batch)  # which another engine may have trained
 
 
 class XlaEngine:
