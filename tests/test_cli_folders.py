@@ -1,6 +1,5 @@
 """Folders of pictures at the command line: what is printed, what is written, how a command ends."""
 
-import contextlib
 import csv
 import io
 import json
@@ -9,19 +8,11 @@ import sys
 import numpy as np
 import pytest
 
-from pellucid import cli
+from commands import pellucid
 from pellucid.record import RunFolder
 
 Image = pytest.importorskip("PIL.Image")
 QUICK = ("--epochs", 2, "--batch-size", 8, "-q", "--engine", "numpy", "--hidden", 4)
-
-
-def pellucid(*arguments):
-    """Runs a command in this process: its exit code, standard output, standard error."""
-    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = cli.run([str(argument) for argument in arguments])
-    return code, *(stream.buffer.getvalue().decode() for stream in (out, err))
 
 
 def pictures(folder, classes, count=8, mode="L", side=6):

@@ -76,7 +76,7 @@ if TYPE_CHECKING:
         TransformerDecoder,
         TransformerEncoder,
     )
-    from pellucid.nn.augmentation import RandomCrop, RandomFlip, RandomTranslation, Rescaling
+    from pellucid.nn.augmentation import RandomCrop, RandomFlip, RandomTranslation
     from pellucid.nn.convolution import Conv1D, Conv2D, Conv2DTranspose, Conv3D
     from pellucid.nn.dense import Activation, CategoryEmbedding, Dense, Flatten
     from pellucid.nn.depthwise import DepthwiseConv2D, SeparableConv2D
@@ -155,6 +155,7 @@ if TYPE_CHECKING:
     from pellucid.nn.recurrent import GRU, LSTM, SimpleRNN
     from pellucid.nn.regularizers import L1, L1L2, L2, MaxNorm
     from pellucid.nn.resizing import Cropping1D, Cropping2D, UpSampling2D, ZeroPadding1D, ZeroPadding2D
+    from pellucid.nn.scaling import Normalization, Rescaling
     from pellucid.nn.sequences import Bidirectional, Embedding, Masking, TimeDistributed
     from pellucid.nn.shaping import Permute, RepeatVector, Reshape
     from pellucid.optim import (
@@ -203,7 +204,7 @@ _HOME = {
     "data.spectrogram": "log_mel_spectrogram",
     "data.text": "Tokenizer",
     "errors": "DataError NotFiniteError PellucidError RunError ShapeError UsageError",
-    "nn.augmentation": "RandomCrop RandomFlip RandomTranslation Rescaling",
+    "nn.augmentation": "RandomCrop RandomFlip RandomTranslation",
     "nn.convolution": "Conv1D Conv2D Conv2DTranspose Conv3D",
     "nn.attention": "MultiHeadAttention PositionEmbedding SinusoidalEncoding TransformerDecoder TransformerEncoder",
     "nn.dense": "Activation CategoryEmbedding Dense Flatten",
@@ -225,6 +226,7 @@ _HOME = {
     "nn.recurrent": "GRU LSTM SimpleRNN",
     "nn.regularizers": "L1 L1L2 L2 MaxNorm",
     "nn.resizing": "Cropping1D Cropping2D UpSampling2D ZeroPadding1D ZeroPadding2D",
+    "nn.scaling": "Normalization Rescaling",
     "nn.sequences": "Bidirectional Embedding Masking TimeDistributed",
     "nn.shaping": "Permute RepeatVector Reshape",
     "optim": "SGD Adadelta Adagrad Adam Adamax AdamW Constant CosineDecay ExponentialDecay Lamb Lion Muon Nadam "

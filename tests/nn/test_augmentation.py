@@ -114,14 +114,6 @@ def test_draws_are_equally_likely(count):
     np.testing.assert_array_equal(drawn, whole_numbers(jnp, 1, 2, "layer", (20_000,), count))
 
 
-def test_rescaling():
-    layer = pl.Rescaling(0.5, -1.0)
-    for training in (True, False):
-        np.testing.assert_array_equal(augmented(layer, PICTURES, training=training), PICTURES * 0.5 - 1)
-    model = pl.Sequential([pl.Rescaling(1 / 255)])
-    np.testing.assert_allclose(model.predict(np.array([[0, 51, 255]], np.uint8)), [[0, 0.2, 1]], rtol=1e-6)
-
-
 @every
 def test_gradients_go_back_to_where_the_numbers_stood(layer):
     """Each number of x gets what its copies count, by NumPy on a picture of its places."""
@@ -181,7 +173,7 @@ def test_a_moved_number_opens_to_the_pixel_it_was():
 
 
 def test_saved_and_loaded(tmp_path):
-    model = pl.Sequential([pl.Rescaling(0.5), *LAYERS[:6], pl.RandomCrop(3, 4), pl.Flatten(), pl.Dense(2)])
+    model = pl.Sequential([*LAYERS[:6], pl.RandomCrop(3, 4), pl.Flatten(), pl.Dense(2)])
     before = model.predict(PICTURES)
     model.save(tmp_path / "model.pellucid")
     np.testing.assert_array_equal(pl.load(tmp_path / "model.pellucid").predict(PICTURES), before)
@@ -190,8 +182,6 @@ def test_saved_and_loaded(tmp_path):
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: pl.Rescaling("2"), r"Rescaling\(scale='2'\)"),
-        (lambda: pl.Rescaling(1.0, float("nan")), r"Rescaling\(offset=nan\)"),
         (lambda: pl.RandomFlip("both"), r"RandomFlip\(mode='both'\): it is 'horizontal' or"),
         (lambda: pl.RandomTranslation(1.5, 0), r"height_factor=1\.5.*from 0 to 1"),
         (lambda: pl.RandomTranslation(0, (0.2, 0.1)), "width_factor=.*the lowest first"),

@@ -90,6 +90,7 @@ LAYERS = {
     "Maximum": (lambda: pl.Maximum(), FLAT, "list"),
     "MultiHeadAttention": (lambda: pl.MultiHeadAttention(2, 2), STEPS, "numbers"),
     "Multiply": (lambda: pl.Multiply(), FLAT, "list"),
+    "Normalization": (lambda: pl.Normalization(mean=[0.5, -0.5, 0, 1], variance=[2, 1, 0.5, 4]), FLAT, "numbers"),
     "Permute": (lambda: pl.Permute((2, 1)), STEPS, "numbers"),
     "PositionEmbedding": (lambda: pl.PositionEmbedding(5), STEPS, "numbers"),
     "RMSNormalization": (lambda: pl.RMSNormalization(), FLAT, "numbers"),

@@ -84,8 +84,8 @@ def test_what_a_folder_becomes(tmp_path):
     assert rows.y.tolist() == [0] * 10 + [1] * 10
     np.testing.assert_array_equal(rows.part, split(20, 3, 0.1, 0.15, rows.y))
     training = rows.x[rows.training().index].astype(np.float64)
-    assert recipe.mean == pytest.approx(training.mean(), rel=1e-12)
-    assert recipe.deviation == pytest.approx(training.std(), rel=1e-12)
+    assert recipe.mean == pytest.approx([training.mean()], rel=1e-12)
+    assert recipe.deviation == pytest.approx([training.std()], rel=1e-12)
     assert len(recipe.feature_names) == 64
     assert [recipe.feature_names[i] for i in (0, 9, -1)] == ["pixel[0,0]", "pixel[1,1]", "pixel[7,7]"]
     again = FolderRecipe.from_json(json.loads(json.dumps(recipe.to_json())))
@@ -160,7 +160,8 @@ def test_other_files_are_said_and_so_are_rare_classes(tmp_path):
 @pytest.mark.parametrize("color", ["grey", "rgb"])
 def test_a_network_for_every_size(tmp_path, shape, color):
     base = FolderRecipe.learn(open_folder(drawn(tmp_path)))
-    recipe = replace(base, reading=Pixels(Look(shape, color)))
+    channels = 1 if color == "grey" else 3
+    recipe = replace(base, reading=Pixels(Look(shape, color)), mean=[128.0] * channels, deviation=[64.0] * channels)
     model = folder_network(recipe, filled(Choices(), 1000, 784), 7)
     x = np.zeros((2, *recipe.reading.shape), np.uint8)
     assert model.predict(x).shape == (2, 7)
@@ -173,8 +174,8 @@ def test_the_first_layer_brings_the_pixels_to_size_one(stripes):
     source = FolderSource(folder)
     rows = source.rows()
     training = rows.x[rows.training().index]
-    scaled = run.model.children()["rescaling"]
-    values = training * scaled.scale + scaled.offset
+    layer = run.model.children()["normalization"]
+    values = (training - layer.mean) / np.sqrt(layer.variance)
     assert abs(values.mean()) < 1e-9 and abs(values.std() - 1) < 1e-9
 
 
@@ -204,9 +205,9 @@ def test_pages_name_pixels_and_files(stripes):
     step = pl.open_run(folder.path).at(0)
     row = int(step.naming.row(step.batch.rows)[2])
     name = step.naming.files[row]
-    page = step.layer("rescaling").to_text()
-    assert "rescaling" in page
-    page = step.at("rescaling", (2, 3, 5, 0)).to_text()
+    page = step.layer("normalization").to_text()
+    assert "normalization" in page
+    page = step.at("normalization", (2, 3, 5, 0)).to_text()
     assert f"row {row} of the data, {name}" in page
     assert "(pixel[3,5])" in page and f"{step.batch.x[2, 3, 5, 0]}" in page
     assert f"{row}: {name}" in step.page().to_text()
@@ -329,7 +330,7 @@ def test_sounds_are_trained_on_and_opened(tmp_path):
     assert rows.x.dtype == np.float32 and rows.x.shape[2] == 40
     step = pl.open_run(folder.path).at(0)
     assert step.exact and step.check(rows=2, sample=20).ok
-    assert "(frame 2, band 3)" in step.at("rescaling", (0, 2, 3, 0)).to_text()
+    assert "(frame 2, band 3)" in step.at("normalization", (0, 2, 3)).to_text()
     out = tmp_path / "out.csv"
     code, said = quiet("predict", folder.path, tmp_path / "tones" / "low" / "3.wav", "-o", out)
     assert code == 0, said

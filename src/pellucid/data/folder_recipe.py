@@ -18,8 +18,10 @@ from pellucid.errors import DataError, UsageError
 VERSION = 1
 FEWEST_FILES = 5
 TARGET = "class"
-BLOCK = 1024
+BLOCK = 256
 """Rows whose mean and deviation are computed at once."""
+TINY = 1e-12
+"""A deviation of less than this, relative to the mean, is the rounding of numbers that are all the same."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +30,10 @@ class FolderRecipe:
 
     reading: Reading
     target: TargetColumn
-    mean: float
-    deviation: float
-    """Of all numbers of the training rows; the network's first layer scales by them."""
+    mean: list[float]
+    deviation: list[float]
+    """Of each colour of a picture or band of a sound, over the training rows; the network's first layer scales by
+    them."""
     seed: int = 0
     validation: float = 0.1
     test: float = 0.15
@@ -82,13 +85,7 @@ class FolderRecipe:
         )
         part = split(len(read.y), seed, validation, test, _codes(target, read.classes)[read.y])
         mean, deviation = _size(read.x, np.flatnonzero(part == TRAINING))
-        if counts[used].min() * 10 < counts.max():
-            rare, common = used[int(counts[used].argmin())], int(counts.argmax())
-            notes.append(
-                f"The classes are unbalanced: {read.classes[common]} has {counts[common]:,} files, "
-                f"{read.classes[rare]} {counts[rare]:,}; always answering {read.classes[common]} would be right "
-                f"{counts[common] / counts.sum():.1%} of the time."
-            )
+        notes += target.unbalanced(counts[used], "files")
         return cls(reading, target, mean, deviation, seed, validation, test, notes)
 
     @property
@@ -164,8 +161,8 @@ class FolderRecipe:
         return cls(
             reading_from_json(plain["reading"]),
             TargetColumn.from_json(plain["target"]),
-            float(plain["mean"]),
-            float(plain["deviation"]),
+            [float(mean) for mean in plain["mean"]],
+            [float(deviation) for deviation in plain["deviation"]],
             int(plain["seed"]),
             float(plain["validation"]),
             float(plain["test"]),
@@ -201,10 +198,13 @@ def _codes(target: TargetColumn, classes: Sequence[str]) -> NDArray[np.int32]:
     return np.array([known.get(name, -1) for name in classes], np.int32)
 
 
-def _size(x: NDArray[Any], rows: NDArray[np.int64]) -> tuple[float, float]:
-    """Mean and standard deviation of all numbers of these rows, in two passes."""
+def _size(x: NDArray[Any], rows: NDArray[np.int64]) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of each feature of these rows, its last axis, in two passes; 1 for one that is always
+    the same."""
     parts = [rows[first : first + BLOCK] for first in range(0, len(rows), BLOCK)]
-    count = len(rows) * int(np.prod(x.shape[1:]))
-    mean = sum(float(x[part].sum(dtype=np.float64)) for part in parts) / count
-    square = sum(float(np.square(x[part] - mean, dtype=np.float64).sum()) for part in parts) / count
-    return mean, float(np.sqrt(square)) or 1.0
+    over = tuple(range(x.ndim - 1))
+    count = len(rows) * int(np.prod(x.shape[1:-1]))
+    mean = np.sum([x[part].sum(axis=over, dtype=np.float64) for part in parts], axis=0) / count
+    square = np.sum([np.square(x[part] - mean).sum(axis=over) for part in parts], axis=0) / count
+    deviation = np.sqrt(square)
+    return mean.tolist(), np.where(deviation > TINY * np.abs(mean), deviation, 1.0).tolist()

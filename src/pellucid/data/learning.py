@@ -218,11 +218,5 @@ def remarks(
     if single:
         shown = ", ".join(single[:10]) + (", …" if len(single) > 10 else "")
         found.append(f"Only one row each is of class {shown}: it trains, and no row is left to test that class by.")
-    if counts.min() * 10 < counts.max():
-        rare, common = target.classes[int(counts.argmin())], target.classes[int(counts.argmax())]
-        found.append(
-            f"The classes are unbalanced: {common} has {counts.max():,} rows, {rare} {counts.min():,}; "
-            "always answering "
-            f"{common} would be right {counts.max() / counts.sum():.1%} of the time."
-        )
+    found += target.unbalanced(counts, "rows")
     return found

@@ -19,6 +19,7 @@ from pellucid.errors import DataError, UsageError
 TASKS = ("regression", "binary", "multiclass")
 MOST_CLASSES = 10_000
 MOST_WHOLE_NUMBERS = 20
+UNBALANCED = 10
 LACKING, UNKNOWN = -1, -2
 
 
@@ -73,6 +74,16 @@ class TargetColumn(Plain):
         shown = ", ".join(self.classes[:20]) + (", …" if len(self.classes) > 20 else "")
         refuse(self.name, cells, read == UNKNOWN, f"a class that training had ({shown})")
         return read.astype(np.int32)
+
+    def unbalanced(self, counts: NDArray[Any], things: str) -> list[str]:
+        """A sentence where the rarest class has fewer than a tenth of the commonest; counts: how many of each."""
+        if counts.min() * UNBALANCED >= counts.max():
+            return []
+        rare, common = self.classes[int(counts.argmin())], self.classes[int(counts.argmax())]
+        return [
+            f"The classes are unbalanced: {common} has {counts.max():,} {things}, {rare} {counts.min():,}; always "
+            f"answering {common} would be right {counts.max() / counts.sum():.1%} of the time."
+        ]
 
     def decode(self, predictions: NDArray[Any]) -> NDArray[Any]:
         """Amounts back in their own unit as float64; or class numbers as their labels."""

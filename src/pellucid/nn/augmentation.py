@@ -1,4 +1,4 @@
-"""Pictures scaled, and, while the network trains, turned over, moved and cut at random. Channels last, as in Keras 3.
+"""Pictures turned over, moved and cut at random while the network trains. Channels last, as in Keras 3.
 
 What each row draws is a function of (seed, step, path, row): a step opened again sees the same pictures, in either
 engine. Pictures move by whole pixels, so that each number of the result is a number of the picture, or the filling.
@@ -20,29 +20,6 @@ MODES = ("horizontal", "vertical", "horizontal_and_vertical")
 FILLS = ("constant", "nearest", "reflect", "wrap")
 Factor = float | Sequence[float]
 """A share of the height or width: f for -f to f, or (lowest, highest)."""
-
-
-class Rescaling(Layer):
-    """y = scale · x + offset, in training and outside; any shape.
-
-    Bytes come to -1 … 1 by Rescaling(1 / 127.5, -1). Raises UsageError for what is no finite number.
-
-    >>> import numpy as np, pellucid as pl
-    >>> pl.Sequential([pl.Rescaling(1 / 128, -1)]).predict(np.array([[0, 192]], "uint8")).tolist()
-    [[-1.0, 0.5]]
-    """
-
-    scale: float
-    offset: float = 0.0
-
-    def __post_init__(self) -> None:
-        for name, value in (("scale", self.scale), ("offset", self.offset)):
-            if not _is_real(value):
-                raise UsageError(f"Rescaling({name}={value!r}): it is a number")
-
-    def __call__(self, x: Value) -> Value:
-        y = x * float(self.scale)
-        return y + float(self.offset) if self.offset else y
 
 
 class RandomFlip(Layer):

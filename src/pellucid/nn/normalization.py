@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pellucid.autodiff import Value, ops
 from pellucid.errors import ShapeError, UsageError
 from pellucid.nn import weights
@@ -43,7 +45,7 @@ class BatchNormalization(Layer, GammaBeta):
         _check(self, self.epsilon)
 
     def __call__(self, x: Value) -> Value:
-        (axis,) = _axes(self, x, self.axis)
+        (axis,) = feature_axes(self, x, self.axis)
         features = (x.shape[axis],)
         along = tuple(n if i == axis else 1 for i, n in enumerate(x.shape))
         moving_mean = self.remembered(x, "moving_mean", features, self.moving_mean_initializer)
@@ -86,7 +88,7 @@ class LayerNormalization(Layer, GammaBeta):
         _check(self, self.epsilon)
 
     def __call__(self, x: Value) -> Value:
-        axes = _axes(self, x, self.axis)
+        axes = feature_axes(self, x, self.axis)
         return _scaled(self, _standardized(x, axes, self.epsilon), axes)
 
 
@@ -117,7 +119,7 @@ class GroupNormalization(Layer, GammaBeta):
             raise UsageError(f"GroupNormalization(groups={self.groups!r}): it is a whole number, 1 or more, or -1")
 
     def __call__(self, x: Value) -> Value:
-        (axis,) = _axes(self, x, self.axis)
+        (axis,) = feature_axes(self, x, self.axis)
         channels = x.shape[axis]
         groups = channels if self.groups == -1 else self.groups
         if channels % groups:
@@ -151,7 +153,7 @@ class RMSNormalization(Layer):
         _check(self, self.epsilon)
 
     def __call__(self, x: Value) -> Value:
-        axes = _axes(self, x, self.axis)
+        axes = feature_axes(self, x, self.axis)
         y = x / ops.sqrt(ops.mean(ops.square(x), axis=axes, keepdims=True) + self.epsilon)
         return y * _along(self, y, axes, "scale", "ones")
 
@@ -184,7 +186,7 @@ def _along(layer: Layer, y: Value, axes: tuple[int, ...], name: str, initializer
     return ops.reshape(weight, shape=tuple(n if i in axes else 1 for i, n in enumerate(y.shape)))
 
 
-def _axes(layer: Layer, x: Value, axis: int | tuple[int, ...] | list[int]) -> tuple[int, ...]:
+def feature_axes(layer: Layer, x: Any, axis: int | tuple[int, ...] | list[int]) -> tuple[int, ...]:
     """The axes of the features, counted from 0; ShapeError for one that x lacks, or that is the rows."""
     given = (axis,) if isinstance(axis, int) else tuple(axis)
     if not given or any(not -x.ndim < a < x.ndim or a % x.ndim == 0 for a in given):

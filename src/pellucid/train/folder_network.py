@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from pellucid.data.folder import Spectrograms
 from pellucid.data.folder_recipe import FolderRecipe
-from pellucid.nn.augmentation import RandomTranslation, Rescaling
+from pellucid.nn.augmentation import RandomTranslation
 from pellucid.nn.convolution import Conv2D
 from pellucid.nn.dense import Dense, Flatten
 from pellucid.nn.layer import Layer
 from pellucid.nn.noise import Dropout
 from pellucid.nn.pooling import GlobalAveragePooling1D, GlobalAveragePooling2D, MaxPooling2D
+from pellucid.nn.scaling import Normalization
 from pellucid.nn.shaping import Reshape
 from pellucid.train.sequential import Sequential
 
@@ -54,15 +55,17 @@ def filled(choices: Choices, rows: int, numbers: int) -> Choices:
 
 
 def folder_network(recipe: FolderRecipe, choices: Choices, outputs: int) -> Sequential:
-    """A network of 3×3 windows for what the files of a folder become, whose first layer brings it to size 1.
+    """A network of 3×3 windows for what the files of a folder become; its first layer brings each colour or band to
+    mean 0 and deviation 1.
 
     Pictures and sounds are moved a little while training. They are not turned over: digits, letters and much else are
     no longer what they were.
     """
     sounds = isinstance(recipe.reading, Spectrograms)
     height, width, *_ = recipe.reading.shape
-    layers: list[Layer] = [Reshape((height, width, 1))] if sounds else []
-    layers.append(Rescaling(1 / recipe.deviation, -recipe.mean / recipe.deviation))
+    layers: list[Layer] = [Normalization(mean=recipe.mean, variance=[d * d for d in recipe.deviation])]
+    if sounds:
+        layers.append(Reshape((height, width, 1)))
     layers.append(RandomTranslation(SHIFT, 0.0 if sounds else SHIFT, "nearest"))
     filters = FILTERS
     while True:

@@ -25,6 +25,7 @@ from pellucid.nn import (
     pooling,
     recurrent,
     resizing,
+    scaling,
     sequences,
     shaping,
 )
@@ -46,6 +47,7 @@ BUILT_IN = (
     pooling,
     recurrent,
     resizing,
+    scaling,
     sequences,
     sequential,
     shaping,

@@ -9,9 +9,9 @@ import numpy
 
 from pellucid.data.coded import Coded
 from pellucid.explain.number import number
-from pellucid.nn.augmentation import Rescaling
 from pellucid.nn.dense import CategoryEmbedding
 from pellucid.nn.normalization import BatchNormalization
+from pellucid.nn.scaling import Normalization, Rescaling
 from pellucid.nn.sequences import Embedding
 from pellucid.train.dataset import Dataset, Numbers
 from pellucid.train.engine import NumpyEngine
@@ -67,7 +67,7 @@ def unscaled_inputs(e: Evidence) -> Iterable[Finding]:
     """Columns far from the size that initial weights are drawn for. (LeCun et al. 1998, "
     "doi:10.1007/3-540-49430-8_2.)"""
     layers = list(e.run.model.children().values())
-    if (layers and isinstance(layers[0], BatchNormalization | Embedding)) or e.table.x.ndim < 2:
+    if (layers and isinstance(layers[0], BatchNormalization | Normalization | Embedding)) or e.table.x.ndim < 2:
         return
     x = numpy.asarray(e.table.x, numpy.float64).reshape(len(e.table.x), -1)
     if layers and isinstance(layers[0], CategoryEmbedding):  # its last columns are codes
