@@ -16,7 +16,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from commands import pellucid
-from pellucid.record import files
+from pellucid import files
 
 SMALL = ("--hidden", "3", "--epochs", "2", "-q", "--engine", "numpy")
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from pellucid.record import RunFolder, checkpoint_name, files, losses_file, losses_name
+from pellucid import files
+from pellucid.record import RunFolder, checkpoint_name, losses_file, losses_name
 
 LOSSES = np.array([3.0, 2.5, 2.25], np.float32)
 CONTENTS = {

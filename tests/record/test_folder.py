@@ -8,8 +8,18 @@ import numpy as np
 import pytest
 from begun import CONTENTS, MANIFEST, begun, names
 
+from pellucid import files
 from pellucid.errors import RunError, UsageError
-from pellucid.record import RunFolder, check_place, checkpoint_name, files, fingerprint, losses_file, losses_name
+from pellucid.record import (
+    RunFolder,
+    check_place,
+    checkpoint_name,
+    differences,
+    fingerprint,
+    losses_file,
+    losses_name,
+    version,
+)
 from pellucid.record import folder as folders
 from pellucid.record.folder import RUN, VERSION
 
@@ -214,6 +224,14 @@ def test_a_fingerprint_names_versions_and_hardware():
     assert found["versions"].keys() == {"python", "pellucid", "jax", "jaxlib", "numpy", "polars"}
     assert found["hardware"]["cores"] >= 1
     json.dumps(found)
+
+
+def test_what_was_otherwise_where_a_run_was_recorded():
+    here = fingerprint()
+    assert differences({**here, "data": {"reader": {"pip": version("pip")}}}) == []
+    elsewhere = {"versions": {**here["versions"], "numpy": "1.0", "polars": "1.0"}, "data": {"reader": {"pillow": "9"}}}
+    assert differences(elsewhere) == [f"numpy 1.0, here {np.__version__}", f"pillow 9, here {version('pillow')}"]
+    assert version("no-such-package") == "not installed"
 
 
 def test_reread_tells_whether_another_process_wrote_meanwhile(tmp_path):

@@ -8,7 +8,8 @@ import sys
 import pytest
 from begun import CONTENTS, MANIFEST, begun, names
 
-from pellucid.record import RunFolder, checkpoint_name, files, losses_name
+from pellucid import files
+from pellucid.record import RunFolder, checkpoint_name, losses_name
 from pellucid.record import folder as folders
 from pellucid.record.folder import RUN
 

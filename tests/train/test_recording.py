@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import pellucid as pl
-from pellucid.record import Recording, RunFolder, checkpoint_name, files, losses_file
+from pellucid import files
+from pellucid.record import Recording, RunFolder, checkpoint_name, losses_file
 from pellucid.train import loop
 from pellucid.train.recorder import Recorder
 

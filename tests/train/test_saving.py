@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import pellucid as pl
+from pellucid import files
 from pellucid.errors import RunError, UsageError
-from pellucid.record import files
 
 
 def test_a_model_comes_back_bit_for_bit(trained, rows, tmp_path):

@@ -29,6 +29,7 @@ class Pixels:
     """How the files of a folder of pictures become numbers: uint8 (height, width, channels)."""
 
     kind: ClassVar[str] = "pictures"
+    package: ClassVar[str] = "pillow"
     suffixes: ClassVar[tuple[str, ...]] = pictures.SUFFIXES
     look: Look
 
@@ -81,6 +82,7 @@ class Spectrograms:
     """How the files of a folder of sounds become numbers: log-mel spectrograms, float32 (frames, mels)."""
 
     kind: ClassVar[str] = "sounds"
+    package: ClassVar[str] = "soundfile"
     suffixes: ClassVar[tuple[str, ...]] = sound.SUFFIXES
     rate: int
     seconds: float

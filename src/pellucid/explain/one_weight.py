@@ -75,10 +75,7 @@ def row_parts(row: Row, index: Index, count: int) -> Any:
         each = [row_parts(value.row, index, count) for value in row.inputs if value.shape == row.output.shape]
         return None if len(each) < 2 or any(part is None for part in each) else sum(each)
     if row.op.name == "matmul":
-        x, dz = (value.array for value in row.inputs)
-        *outer, i, o = index
-        found = x[(*outer, i)] * dz[(*outer, slice(None), o)] if x.ndim == dz.ndim else None
-        return found if found is not None and found.shape == (count,) else None
+        return _products(row, index, count)
     if row.op.name == "sum_to":
         return _reduced(row.inputs[0].row, reduced_from(row, index), count)
     if row.op.name == "put_rows":
@@ -87,6 +84,19 @@ def row_parts(row: Row, index: Index, count: int) -> Any:
         found = numpy.where(here, rows[(..., *index[1:])], 0.0)
         return found.reshape(count, -1).sum(axis=1) if found.shape[:1] == (count,) else None
     return None
+
+
+def _products(row: Row, index: Index, count: int) -> Any:
+    """What a matmul adds up: a product for each row, or for each step of each row."""
+    x, dz = row.inputs
+    if x.ndim != dz.ndim:
+        return None
+    *outer, i, o = index
+    found = x.array[(*outer, i)] * dz.array[(*outer, slice(None), o)]
+    laid = dz.row.op is not None and dz.row.op.name == "reshape" and dz.row.inputs[0].shape[0] == count
+    if len(found) != count and not laid:
+        return None
+    return found.reshape(count, -1).sum(axis=1)
 
 
 def _reduced(source: Row, ranges: list[range], count: int) -> Any:

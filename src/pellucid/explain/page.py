@@ -11,6 +11,7 @@ from pathlib import Path
 from shutil import get_terminal_size
 from typing import Any, TextIO
 
+from pellucid import files
 from pellucid.errors import UsageError
 from pellucid.explain.block import Block, Cell, Formula, Heading, Link, Table, Words
 from pellucid.explain.curve import Curve, Points
@@ -83,7 +84,8 @@ class Page:
         print(self.to_text(get_terminal_size().columns if out.isatty() else None), file=out)
 
     def save(self, path: str | Path) -> Path:
-        """Writes the page as its file's name asks: .html, .json or .txt. UsageError for another name."""
+        """Writes the page as its file's name asks: .html, .json or .txt. UsageError for another name, RunError where it
+        cannot be written."""
         path = Path(path)
         made = {
             ".html": self.document,
@@ -92,7 +94,7 @@ class Page:
         }
         if path.suffix not in made:
             raise UsageError(f"{path}: a page is saved as .html, .json or .txt, by the end of the file's name")
-        path.write_text(made[path.suffix](), encoding="utf-8")
+        files.write(path, made[path.suffix]().encode())
         return path
 
     def _repr_html_(self) -> str:

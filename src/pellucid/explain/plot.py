@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
+from pellucid import files
 from pellucid.errors import UsageError
 from pellucid.explain.sheet import COLOURS
 
@@ -41,14 +42,13 @@ class Plot:
     title: str = ""
 
     def save(self, path: str | Path) -> Path:
-        """Writes .png, .svg or .html (one file, the SVG inside). UsageError for another name."""
+        """Writes .png, .svg or .html (one file, the SVG inside). UsageError for another name, RunError where it cannot
+        be written."""
         path = Path(path)
         if path.suffix not in FORMATS:
             raise UsageError(f"{path}: a plot is saved as .png, .svg or .html, by the end of the file's name")
-        if path.suffix == ".html":
-            path.write_text(self._document(), encoding="utf-8")
-        else:
-            path.write_bytes(self._drawn(FORMATS[path.suffix]))
+        html = path.suffix == ".html"
+        files.write(path, self._document().encode() if html else self._drawn(FORMATS[path.suffix]))
         return path
 
     def _drawn(self, kind: str) -> bytes:

@@ -1,7 +1,7 @@
 """A run on disk: manifest, history, checkpoints; atomic and verified."""
 
 from pellucid.record.checkpoints import Pace, Recording, thinned
-from pellucid.record.fingerprint import differences, fingerprint, now
+from pellucid.record.fingerprint import differences, fingerprint, now, version
 from pellucid.record.folder import (
     RunFolder,
     check_place,
@@ -24,4 +24,5 @@ __all__ = [
     "now",
     "runs_folder",
     "thinned",
+    "version",
 ]

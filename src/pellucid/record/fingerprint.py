@@ -17,7 +17,7 @@ def fingerprint() -> dict[str, dict[str, Any]]:
     """What the bits of a result depend on beside the run itself."""
     names = ("pellucid", "jax", "jaxlib", "numpy", "polars")
     return {
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in names}},
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in names}},
         "hardware": {
             "system": f"{platform.system()} {platform.machine()}",
             "processor": _processor(),
@@ -28,12 +28,14 @@ def fingerprint() -> dict[str, dict[str, Any]]:
 
 def differences(manifest: Mapping[str, Any]) -> list[str]:
     """What was otherwise where a run was recorded: "numpy 2.3.1, here 2.4.0"."""
-    return [
-        f"{name} {was}, here {here[name]}"
+    known = [
+        (name, was, here.get(name))
         for part, here in fingerprint().items()
         for name, was in manifest.get(part, {}).items()
-        if name != "polars" and here.get(name) != was
+        if name != "polars"
     ]
+    known += [(name, was, version(name)) for name, was in manifest.get("data", {}).get("reader", {}).items()]
+    return [f"{name} {was}, here {here}" for name, was, here in known if here != was]
 
 
 def now() -> str:
@@ -41,7 +43,8 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _version(name: str) -> str:
+def version(name: str) -> str:
+    """Of an installed package."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

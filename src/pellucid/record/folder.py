@@ -26,8 +26,8 @@ from typing import Any
 
 import numpy
 
+from pellucid import files
 from pellucid.errors import RunError, UsageError
-from pellucid.record import files
 from pellucid.record.checkpoints import Recording
 
 VERSION = 1

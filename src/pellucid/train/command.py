@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy
 
+from pellucid import files
 from pellucid.data.columns import Column
 from pellucid.data.folder import Folder, open_folder
 from pellucid.data.folder_recipe import FolderRecipe
@@ -20,7 +21,7 @@ from pellucid.data.table import Table, open_table
 from pellucid.data.target import TargetColumn
 from pellucid.errors import NotFiniteError, RunError
 from pellucid.explain.lesson import LARGE
-from pellucid.record import Recording, RunFolder, check_place, files, fingerprint
+from pellucid.record import Recording, RunFolder, check_place, fingerprint
 from pellucid.train import table as tables
 from pellucid.train.dataset import Dataset
 from pellucid.train.folder_source import known_of_folder

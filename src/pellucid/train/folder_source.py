@@ -17,12 +17,13 @@ from typing import Any
 import numpy
 import polars
 
+from pellucid import files
 from pellucid.data.folder import Folder
 from pellucid.data.folder_recipe import FolderRecipe
 from pellucid.data.labelled_files import Found
 from pellucid.data.rows import Rows
 from pellucid.errors import DataError, RunError
-from pellucid.record import RunFolder, files
+from pellucid.record import RunFolder, version
 from pellucid.train.dataset import Dataset
 from pellucid.train.opened import Naming
 from pellucid.train.table import targets
@@ -61,6 +62,7 @@ def known_of_folder(
         "kind": "folder",
         "holds": folder.kind,
         "source": str(folder.path.resolve()),
+        "reader": {recipe.reading.package: version(recipe.reading.package)},
         "rows": folder.row_count,
         "sha256": files.digest(contents[LIST]),
         "file": ARCHIVE if small else None,

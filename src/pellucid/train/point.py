@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pellucid import files
 from pellucid.errors import RunError
-from pellucid.record import files
 from pellucid.train.callbacks import Callback, Memory
 from pellucid.train.loop import Statistics, Totals
 from pellucid.train.step import Arrays, State

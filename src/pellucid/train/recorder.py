@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy
 
+from pellucid import files as disk
 from pellucid.errors import RunError
 from pellucid.record import (
     Pace,
@@ -25,7 +26,6 @@ from pellucid.record import (
     now,
     thinned,
 )
-from pellucid.record import files as disk
 from pellucid.train.dataset import Numbers
 from pellucid.train.point import Point
 

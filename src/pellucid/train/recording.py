@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy
 
+from pellucid import files
 from pellucid.data.arrays import as_array
 from pellucid.data.named import flat, gathered
 from pellucid.errors import DataError
-from pellucid.record import RunFolder, files
+from pellucid.record import RunFolder
 from pellucid.train.callbacks import Callback
 from pellucid.train.dataset import Dataset, Numbers
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, cast
 
-from pellucid import optim
+from pellucid import files, optim
 from pellucid.autodiff import Array
 from pellucid.data.named import each
 from pellucid.errors import RunError, UsageError
@@ -29,7 +29,6 @@ from pellucid.nn import (
     sequences,
     shaping,
 )
-from pellucid.record import files
 from pellucid.train import networks, sequential
 from pellucid.train.model import Model
 

@@ -9,11 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pellucid import files
 from pellucid.data.recipe import Recipe
 from pellucid.data.rows import Rows
 from pellucid.data.table import BUILT_IN, Table, open_table
 from pellucid.errors import DataError, RunError, UsageError
-from pellucid.record import RunFolder, files
+from pellucid.record import RunFolder
 from pellucid.train.dataset import Dataset
 from pellucid.train.opened import Naming
 from pellucid.train.table import targets

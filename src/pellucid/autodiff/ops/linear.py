@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 from pellucid.autodiff.op import op
-from pellucid.autodiff.ops.movement import swap_last
+from pellucid.autodiff.ops.movement import reshape, swap_last
 from pellucid.autodiff.tape import Array
 
 
@@ -17,4 +18,8 @@ def matmul(xp: Any, x: Array, w: Array) -> Array:
 
 @matmul.backward
 def _(dy: Any, y: Any, x: Any, w: Any):
-    return dy @ swap_last(w), swap_last(x) @ dy
+    back = dy @ swap_last(w)
+    if w.ndim == 2 < x.ndim:  # all matrices of x meet one w: one product adds up what each of them sends back
+        rows = prod(x.shape[:-1])
+        x, dy = (reshape(a, shape=(rows, a.shape[-1])) for a in (x, dy))
+    return back, swap_last(x) @ dy

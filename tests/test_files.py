@@ -8,8 +8,8 @@ import os
 import numpy as np
 import pytest
 
+from pellucid import files
 from pellucid.errors import RunError
-from pellucid.record import files
 
 
 def full(*_):
