@@ -3,14 +3,15 @@
     python examples/translate.py [--quick]
 
 The verses are cut into words in lower case, without marks, and these into pieces that are often met (byte pairs). It
-learns from the verses of up to 28 pieces a side, and is tested on verses of up to 15 words that are held out; those
+learns from the verses of up to 40 pieces a side, and is tested on verses of up to 15 words that are held out; those
 whose English is met in training are no test and are left out. What it has to beat is a dictionary learned from the very
 same verses, IBM model 1, which puts for each English word the Spanish word that it most likely became. Measured is
 BLEU: the share of runs of one to four words that stand in the Spanish verse too. At the end one piece of a translation
 is explained: which pieces of the English verse pushed it.
 
 Source: Vaswani et al. (2017), arXiv:1706.03762; of the dictionary, Brown et al. (1993), aclanthology.org/J93-2003; of
-the pieces, Sennrich et al. (2016), arXiv:1508.07909.
+the pieces, Sennrich et al. (2016), arXiv:1508.07909; of the optimizer, Jordan et al. (2024),
+kellerjordan.github.io/posts/muon.
 """
 
 import argparse
@@ -21,15 +22,57 @@ from typing import Any, NamedTuple
 
 import fetch
 import numpy as np
-from transformer import SMALL, Transformer, explained, written
+from writing import SMALL, explained, written
 
 import pellucid as pl
 
-LENGTH, WORDS = 28, 15
+LENGTH, WORDS = 40, 15
 """How long a verse is at most: in training in pieces, in the test in words."""
 TEST = 500
 PIECES = 2_000
 Pair = tuple[str, str]
+
+
+class Transformer(pl.Model):
+    """{"source": (n, s), "target_in": (n, t)}, numbers of tokens, to what comes next at each step, (n, t, write).
+
+    read, write: how many tokens there are on each side; source, target: how long they are at most. The encoder looks at
+    the whole source; the decoder back at what is written, and across at what the encoder made of the source.
+    """
+
+    def __init__(
+        self,
+        read: int,
+        write: int,
+        source: int,
+        target: int,
+        width: int = 128,
+        encoders: int = 3,
+        decoders: int = 2,
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        spread = pl.RandomNormal(stddev=width**-0.5)
+        self.read = pl.Embedding(read, width, spread, mask_zero=True, name="read")
+        self.read_place = pl.PositionEmbedding(source, spread, name="read_place")
+        self.write = pl.Embedding(write, width, spread, name="write")
+        self.write_place = pl.PositionEmbedding(target, spread, name="write_place")
+        self.drop = pl.Dropout(dropout)
+        block: dict[str, Any] = {"num_heads": 4, "dropout": dropout, "normalize_first": True}
+        self.encoders = [pl.TransformerEncoder(2 * width, **block) for _ in range(encoders)]
+        self.decoders = [pl.TransformerDecoder(2 * width, **block) for _ in range(decoders)]
+        self.read_norm, self.write_norm = pl.LayerNormalization(), pl.LayerNormalization()
+        self.out = pl.Dense(write, name="out")
+
+    def __call__(self, x):
+        read = self.drop(self.read_place(self.read(x["source"])))
+        for encoder in self.encoders:
+            read = encoder(read)
+        read = self.read_norm(read)
+        written = self.drop(self.write_place(self.write(x["target_in"])))
+        for decoder in self.decoders:
+            written = decoder(written, read)
+        return self.out(self.write_norm(written))
 
 
 def plain(verse: str) -> str:
@@ -98,14 +141,18 @@ def numbered(pairs: Sequence[Pair], pieces: int = PIECES) -> Verses:
     return Verses(kept, english, spanish, x, y)
 
 
-def trained(data: Verses, epochs: int = 14, batch_size: int = 64, **size: int) -> tuple[Transformer, pl.Run]:
-    """The network, of the usual size or another, after its training; and the run."""
+def trained(data: Verses, epochs: int = 7, batch_size: int = 32, **size: int) -> tuple[Transformer, pl.Run]:
+    """The network, of the usual size or another, after its training; and the run.
+
+    Muon learns in half the steps that Adam needs here.
+    """
     size = {"encoders": 2, "decoders": 2} | size
-    model = Transformer(data.english.size, data.spanish.size, LENGTH, LENGTH, dropout=0.2, **size)
+    model = Transformer(data.english.size, data.spanish.size, LENGTH, LENGTH, dropout=0.1, **size)
     steps = epochs * -(-len(data.y) // batch_size)
-    rate = pl.CosineDecay(1e-4, steps, warmup_target=2e-3, warmup_steps=steps // 20)
+    rate = pl.CosineDecay(5e-4, steps, warmup_target=0.01, warmup_steps=steps // 20)
+    optimizer = pl.Muon(rate, weight_decay=0.0, adam_lr_ratio=0.3, exclude_layers=["^out"])
     loss = pl.SparseCategoricalCrossentropy(from_logits=True, ignore_class=0)
-    model.compile(pl.Adam(rate), loss, [pl.Accuracy(ignore_class=0)])
+    model.compile(optimizer, loss, [pl.Accuracy(ignore_class=0)])
     run = model.fit(data.x, data.y, batch_size=batch_size, epochs=epochs, validation_split=0.03, record=False)
     return model, run
 

@@ -66,14 +66,16 @@ def main(arguments: Sequence[str] | None = None) -> pl.Attribution:
     ask.add_argument("--quick", action="store_true", help="2 epochs, for a look in seconds")
     quick = ask.parse_args(arguments).quick
     started = time.perf_counter()
-    prompts = pl.sounds(fetch.voices(), seconds=SECONDS)
+    folder = fetch.voices()
+    prompts = pl.sounds(folder, seconds=SECONDS)
     train, test = split(len(prompts))
     x, y, files = standardised(prompts.x, train), prompts.y, np.array(prompts.files)
     model = trained(x[train], y[train], epochs=2 if quick else 20)
     reached = model.evaluate(x[test], y[test])["accuracy"]
     took = time.perf_counter() - started
     print(f"accuracy on {len(test):,} test prompts {reached:.2%}, to beat {TO_BEAT:.1%}; {took:.0f} s in all")
-    known = np.isin([file.name for file in files[test]], [file.name for file in files[train]]).mean()
+    names = np.array(["/".join(file.relative_to(folder).parts[1:]) for file in files])
+    known = np.isin(names[test], names[train]).mean()
     print(f"{known:.0%} of the test prompts have a twin in training: the same prompt, in another voice")
     return explained(model, x[test], y[test], prompts.classes, files[test])
 

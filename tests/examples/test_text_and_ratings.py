@@ -161,8 +161,7 @@ def test_phonemes(example, monkeypatch, runs, capsys):
     draw = np.random.default_rng(0)
     words = {"".join(draw.choice(list("abcdefg"), draw.integers(2, 9))) for _ in range(500)}
     entries = [(word, [f"{letter.upper()}1" for letter in word]) for word in sorted(words)]
-    odd = [("read(2)", ["R"]), ("a.m.", ["A"]), ("abcdefgabcdefg", ["A"]), ("ab", ["A"] * 12)]
-    monkeypatch.setattr(phonemes.fetch, "cmudict", lambda: entries + odd)
+    monkeypatch.setattr(phonemes.fetch, "cmudict", lambda: entries)
     monkeypatch.setattr(phonemes, "TEST", 100)
     found = phonemes.main(["--quick"])
     learned(runs[0])
@@ -170,6 +169,18 @@ def test_phonemes(example, monkeypatch, runs, capsys):
     assert f"{len(entries):,} words of the dictionary" in said and "of 100 unseen words" in said
     held(found)
     assert set(found.contributions) == {"source", "target_in"}
+
+
+def test_a_word_has_all_its_pronunciations_and_odd_ones_are_left_out(example):
+    phonemes = example("phonemes")
+    odd = [("a.m.", ["A"]), ("abcdefgabcdefg", ["A"]), ("ab", ["A"] * 12)]
+    found = phonemes.dictionary(
+        [("read", ["R", "EH1", "D"]), ("read(2)", ["R", "IY1", "D"]), *odd, ("o'er", ["AO2", "R"])]
+    )
+    assert found.words == ["read", "o'er"]
+    assert found.spoken == [["R EH D", "R IY D"], ["AO R"]]
+    assert found.phonemes.decode(found.y[0]) == "R EH D"
+    assert phonemes.nearest("R IY T", found.spoken[0]) == "R IY D"
 
 
 def test_a_dictionary_is_learned_from_verses(example):
