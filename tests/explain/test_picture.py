@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import pellucid as pl
-from pellucid.explain.picture import COLUMNS, drawn
+from pellucid.explain.picture import COLUMNS, MOMENTS, PITCHES, drawn
 
 
 def test_the_fuller_the_larger():
@@ -21,6 +21,15 @@ def test_wide_pictures_are_averaged(shape):
     block = -(-max(shape) // COLUMNS)
     assert len(lines) == -(-shape[0] // block) <= COLUMNS
     assert {len(line) for line in lines} == {2 * -(-shape[1] // block)}
+
+
+def test_a_spectrogram_lies_on_its_side():
+    assert drawn(np.array([[0.0, 1.0], [2.0, 3.0], [4.0, 0.0]]), upright=True).split("\n") == ["░▓ ", " ▒█"]
+    rising = np.eye(760)[:, :760:19][:, :, None]  # the pitch goes up with time
+    lines = drawn(rising, upright=True).split("\n")
+    assert (len(lines), {len(line) for line in lines}) == (PITCHES, {MOMENTS})
+    firsts = [next(i for i, shade in enumerate(line) if shade != " ") for line in lines]
+    assert firsts == sorted(firsts, reverse=True) and firsts[-1] == 0
 
 
 @pytest.mark.parametrize(("side", "whole"), [(9, True), (3, False)])

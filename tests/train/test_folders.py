@@ -331,6 +331,10 @@ def test_sounds_are_trained_on_and_opened(tmp_path):
     step = pl.open_run(folder.path).at(0)
     assert step.exact and step.check(rows=2, sample=20).ok
     assert "(frame 2, band 3)" in step.at("normalization", (0, 2, 3)).to_text()
+    page = step.unit("dense", 0).to_text()
+    picture = page[page.index("pitch upwards") : page.index("target = ")].splitlines()[1:]
+    loud = max(range(len(picture)), key=lambda i: picture[i].count("█"))  # a tone is a line
+    assert (loud < len(picture) / 2) == ("(high)" in page)
     out = tmp_path / "out.csv"
     code, said = quiet("predict", folder.path, tmp_path / "tones" / "low" / "3.wav", "-o", out)
     assert code == 0, said

@@ -5,6 +5,7 @@ import pytest
 
 import pellucid as pl
 from pellucid.errors import UsageError
+from pellucid.train import gradients
 from pellucid.train.gradients import CHECK_ALL, SAMPLE, check_step
 from pellucid.train.step import Batch, State, Step
 
@@ -42,6 +43,15 @@ def test_a_large_network_is_checked_by_a_sample():
     report = pl.check_gradients(model, X[:1], LABELS[:1])
     assert (report.count, report.ok) == (SAMPLE, True)
     assert report.size > CHECK_ALL
+
+
+@pytest.mark.parametrize(("work", "count"), [(10**9, 43), (4_600, 30), (0, 20)])
+def test_a_network_whose_changes_take_long_is_checked_by_a_sample(monkeypatch, work, count):
+    monkeypatch.setattr(gradients, "WORK", work)
+    monkeypatch.setattr(gradients, "LEAST", 5)
+    model = classifier(pl.Dense(5, "tanh"))
+    assert pl.check_gradients(model, X, LABELS).count == count
+    assert pl.check_gradients(model, X, LABELS, sample=10**6).count == 43  # as many as were asked for
 
 
 def test_a_sample_is_one_weight_or_more():

@@ -9,6 +9,7 @@ numbers of the tape.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -58,6 +59,11 @@ class Restart:
     def reaches(self) -> bool:
         """Whether the source reaches any of the outputs."""
         return self.source in self.outputs or bool(self.between)
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers a pass computes again, at most, for one change."""
+        return sum(math.prod(row.output.shape) for row in self.between)
 
     def run(self, places: Array, values: Array) -> dict[int, Changed]:
         """The wanted rows for P variants: in variant p, number places[p] of the source, in reading order, is

@@ -49,7 +49,7 @@ def check(
     step: StepNumber = None,
     rows: Annotated[int | None, Parameter(help="How many rows of the batch to use; all otherwise.", **WHOLE)] = None,
     sample: Annotated[
-        int | None, Parameter(help="How many weights to check; all of up to 200,000 otherwise.", **WHOLE)
+        int | None, Parameter(help="How many weights to check; otherwise all, or what a minute allows.", **WHOLE)
     ] = None,
     tolerance: Annotated[float, Parameter(help="Relative distance that still agrees.")] = 1e-6,
     json: Json = False,

@@ -31,6 +31,7 @@ class Pixels:
     kind: ClassVar[str] = "pictures"
     package: ClassVar[str] = "pillow"
     suffixes: ClassVar[tuple[str, ...]] = pictures.SUFFIXES
+    upright: ClassVar[bool] = False
     look: Look
 
     @classmethod
@@ -84,6 +85,8 @@ class Spectrograms:
     kind: ClassVar[str] = "sounds"
     package: ClassVar[str] = "soundfile"
     suffixes: ClassVar[tuple[str, ...]] = sound.SUFFIXES
+    upright: ClassVar[bool] = True
+    """Their first axis is time, which is drawn to the right."""
     rate: int
     seconds: float
     mels: int

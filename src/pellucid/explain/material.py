@@ -44,6 +44,8 @@ class Material:
     classes: Sequence[str] = ()
     files: Sequence[str] = ()
     """The file that each row of the batch is, where rows are files."""
+    upright: bool = False
+    """Whether the rows are spectrograms, drawn with time to the right."""
     untrained: Arrays = field(default_factory=dict[str, Any])
     """Arrays that the step remembers without learning them by a gradient, such as running means."""
     exact: str = ""

@@ -82,7 +82,7 @@ def opening(step: Material, place: int) -> Page:
     for path, row in step.parts("x").items():
         x = row.output[place]
         if x.ndim in (2, 3) and x.size > MANY and min(x.shape[:2]) > 1:
-            _picture(page, path, x)
+            _picture(page, path, x, step.upright)
             continue
         for i, value in enumerate(x.reshape(-1)[:MANY]):
             named = i < len(step.features) and path == "x"
@@ -94,11 +94,12 @@ def opening(step: Material, place: int) -> Page:
     return page
 
 
-def _picture(page: Page, path: str, x: Any) -> None:
+def _picture(page: Page, path: str, x: Any, upright: bool) -> None:
     """Many numbers over height and width (of a sequence, steps and features) as they lie."""
     shape, least, most = " × ".join(map(str, x.shape)), number(x.min()), number(x.max())
-    page.words(f"  {path}: {shape} numbers from {least} (empty) to {most} (full)")
-    page.words("\n".join(f"  {line}" for line in drawn(x).split("\n")))
+    axes = ", time to the right and pitch upwards" if upright else ""
+    page.words(f"  {path}: {shape} numbers from {least} (empty) to {most} (full){axes}")
+    page.words("\n".join(f"  {line}" for line in drawn(x, upright).split("\n")))
 
 
 def target(step: Material, place: int) -> str:

@@ -144,6 +144,7 @@ class FolderSource:
             recipe.target.classes,
             lambda places: training.row[places],
             self.listed["file"].to_list(),
+            recipe.reading.upright,
         )
         watched = Dataset(rows.x, y, rows=validation.index) if len(validation) else None
         return Dataset(rows.x, y, rows=training.index), watched, naming

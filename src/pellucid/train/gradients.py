@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy
 
-from pellucid.autodiff import GradientReport, check, ops
+from pellucid.autodiff import GradientReport, Value, check, ops
 from pellucid.autodiff.random import permutation
-from pellucid.autodiff.restart import Progress
+from pellucid.autodiff.restart import Progress, Restart
 from pellucid.data.arrays import as_array
 from pellucid.data.named import each
 from pellucid.errors import ShapeError, UsageError
@@ -20,9 +20,14 @@ from pellucid.train.model import Model
 from pellucid.train.step import Batch, State, Step
 
 CHECK_ALL = 200_000
-"""Networks of up to so many weights are checked whole; of larger ones"""
+"""Networks of up to so many weights are checked whole, where all changes together compute no more than"""
+WORK = 10**10
+"""numbers again, about a minute of two cores; of others"""
 SAMPLE = 2_000
-"""weights are drawn, equally many of each parameter as far as they have them."""
+"""weights are drawn, or fewer that stay within that work; equally many of each parameter as far as it has them, and of
+each about"""
+LEAST = 10
+"""in any case."""
 
 
 def gradients(
@@ -63,8 +68,8 @@ def check_gradients(
     report.weights[path]: both arrays, their distances and a verdict for each number (agree, rounding, kink,
     wrong); report.kinks and report.culprits: which corners, and which op's rule. Dropout is off.
 
-    sample: how many weights to check, drawn with a fixed seed; None for all of them, or 2,000 where there are more
-    than 200,000. The rule of each op is tested in either case.
+    sample: how many weights to check, drawn with a fixed seed; None for all of them, or up to 2,000 where all would
+    be more than 200,000 or take minutes. The rule of each op is tested in either case.
 
     Errors as for `model.fit`, UsageError for a sample below 1.
 
@@ -96,16 +101,17 @@ def check_step(
     """
     done = step.backprop(state, batch, number, training)
     values = {path: done.loss.tape.parameter(path) for path in state.parameters}
-    at = _places({path: value.array.size for path, value in values.items()}, sample)
+    at = _places(done.loss, values, sample)
     return check(done.loss, values, done.gradients, tolerance=tolerance, at=at, progress=progress)
 
 
-def _places(sizes: Mapping[str, int], sample: int | None) -> dict[str, Any] | None:
+def _places(loss: Value, values: Mapping[str, Value], sample: int | None) -> dict[str, Any] | None:
     """Which numbers of each parameter are checked; None for all."""
     if sample is not None and sample < 1:
         raise UsageError(f"sample={sample}: how many weights to check is a whole number, 1 or more")
+    sizes = {path: value.array.size for path, value in values.items()}
     total = sum(sizes.values())
-    left = sample or (total if total <= CHECK_ALL else SAMPLE)
+    left = sample or _affordable(loss, values)
     if left >= total:
         return None
     chosen: dict[str, Any] = {}
@@ -114,6 +120,16 @@ def _places(sizes: Mapping[str, int], sample: int | None) -> dict[str, Any] | No
         share = min(sizes[path], left // (len(sizes) - k))
         chosen[path], left = permutation(sizes[path], 0, "check", path)[:share], left - share
     return chosen
+
+
+def _affordable(loss: Value, values: Mapping[str, Value]) -> int:
+    """How many weights are checked when nobody says: all, or a sample."""
+    rows = loss.tape.rows
+    work = [Restart(rows, value.row.index, (loss.row.index,)).numbers for value in values.values()]
+    sizes = [value.array.size for value in values.values()]
+    if sum(sizes) <= CHECK_ALL and sum(size * each for size, each in zip(sizes, work, strict=True)) <= WORK:
+        return sum(sizes)
+    return max(LEAST * len(sizes), min(SAMPLE, WORK * len(work) // max(1, sum(work))))
 
 
 def feed_forward(x: Any, y: Any, weights: list[Any]) -> Numbers:

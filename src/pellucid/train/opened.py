@@ -48,6 +48,8 @@ class Naming:
     """The number that a training row has where it came from, as in a table."""
     files: Sequence[str] = ()
     """By that number, the file that a row is."""
+    upright: bool = False
+    """Whether the rows are spectrograms, drawn with time to the right."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,8 @@ class OpenStep:
     ) -> GradientReport:
         """Every weight's gradient (or a sample's) by back-propagation and by finite differences, in float64.
 
-        Of the step as it ran, dropout included, on all rows of its batch or the first `rows`.
+        Of the step as it ran, dropout included, on all rows of its batch or the first `rows`. sample: as for
+        `check_gradients`.
         """
         state = State(*({p: _wide(a) for p, a in arrays.items()} for arrays in self.before))
         batch = Batch(*self.batch[:3]).map(lambda array: _wide(array[:rows]))
@@ -183,6 +186,7 @@ class OpenStep:
             self.naming.features,
             self.naming.classes,
             files=[self.naming.files[row] for row in rows] if self.naming.files else (),
+            upright=self.naming.upright,
             untrained=self.before.untrained,
             exact=f"The loss of this step, run again: {float(self.loss):.9g}, {self.verdict}.",
             command=command,

@@ -81,6 +81,8 @@ def check_run(
         worst = float(check.relative.max()) if check.relative.size else 0.0
         counted = f"{measured:>8,} {'weight ' if measured == 1 else 'weights'}"
         screen.print(f"  {where:<24} {counted}   relative distance at most {worst:.1e}", markup=False)
+    if sample is None and report.count < report.size:
+        screen.print(f"  A sample: to check all would take long; --sample {report.size} does.", markup=False)
     for where, index in report.wrong()[:10]:
         found = report.weights[where]
         screen.print(
