@@ -9,7 +9,6 @@ numbers of the tape.
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -63,7 +62,7 @@ class Restart:
     @property
     def numbers(self) -> int:
         """How many numbers a pass computes again, at most, for one change."""
-        return sum(math.prod(row.output.shape) for row in self.between)
+        return sum(row.output.size for row in self.between)
 
     def run(self, places: Array, values: Array) -> dict[int, Changed]:
         """The wanted rows for P variants: in variant p, number places[p] of the source, in reading order, is

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy
+from numpy.typing import NDArray
 
 SHADES = " ░▒▓█"
 COLUMNS = 40
@@ -28,16 +29,20 @@ def drawn(x: Any, upright: bool = False) -> str:
     values = numpy.asarray(x, numpy.float64)
     values = values.mean(axis=-1) if values.ndim > 2 else values
     values = numpy.where(numpy.isfinite(values), values, numpy.nan_to_num(values, posinf=0.0, neginf=0.0).min())
-    values = values.T[::-1] if upright else values
-    most = (PITCHES, MOMENTS) if upright else (COLUMNS, COLUMNS)
-    blocks = [-(-n // lines) for n, lines in zip(values.shape, most, strict=True)]
-    blocks = blocks if upright else [max(blocks)] * 2  # what is square stays square
-    edges = [numpy.arange(0, n, block) for n, block in zip(values.shape, blocks, strict=True)]
-    summed = numpy.add.reduceat(numpy.add.reduceat(values, edges[0], axis=0), edges[1], axis=1)
-    sizes = numpy.outer(*(numpy.diff([*edge, n]) for edge, n in zip(edges, values.shape, strict=True)))
-    values = summed / sizes
+    if upright:
+        values, width = values.T[::-1], 1
+        block = (-(-values.shape[0] // PITCHES), -(-values.shape[1] // MOMENTS))
+    else:
+        width = 2
+        block = (-(-max(values.shape) // COLUMNS),) * 2  # what is square stays square
+    values = summed(values, block) / summed(numpy.ones(values.shape), block)
     low, high = values.min(), values.max()
     steps = numpy.zeros(values.shape) if low == high else (values - low) / (high - low)
     levels = numpy.minimum((steps * len(SHADES)).astype(int), len(SHADES) - 1)
-    width = 1 if upright else 2
     return "\n".join("".join(width * SHADES[level] for level in line) for line in levels)
+
+
+def summed(values: NDArray[numpy.float64], block: tuple[int, int]) -> NDArray[numpy.float64]:
+    """The sums of blocks of so many rows and columns; the last ones of each axis may have fewer."""
+    rows, columns = (numpy.arange(0, n, step) for n, step in zip(values.shape, block, strict=True))
+    return numpy.add.reduceat(numpy.add.reduceat(values, rows, axis=0), columns, axis=1)

@@ -13,6 +13,7 @@ from pellucid.autodiff.random import permutation
 from pellucid.data.named import Named, each, flat, gathered
 from pellucid.errors import ShapeError, UsageError
 from pellucid.explain.number import number
+from pellucid.explain.picture import summed
 from pellucid.train.dataset import Numbers, input_of
 from pellucid.train.model import Model
 from pellucid.train.step import given
@@ -276,9 +277,7 @@ def _picture(parts: Numbers, upright: bool) -> list[str]:
     """Rows and columns as shades; channels are added up, and neighbours where there are too many."""
     grid = numpy.nan_to_num(parts.sum(axis=2) if parts.ndim == 3 else parts)
     grid = grid.T[::-1] if upright else grid
-    tall, wide = (-(-n // most) for n, most in zip(grid.shape, (LINES, COLUMNS), strict=True))
-    grid = numpy.pad(grid, [(0, -grid.shape[0] % tall), (0, -grid.shape[1] % wide)])
-    grid = grid.reshape(grid.shape[0] // tall, tall, grid.shape[1] // wide, wide).sum(axis=(1, 3))
+    grid = summed(grid, (-(-grid.shape[0] // LINES), -(-grid.shape[1] // COLUMNS)))
     most = float(abs(grid).max())
     shades = numpy.array(list(SHADES))[numpy.rint(4 * grid / (most or 1.0)).astype(int) + 4]
     width = 2 if 2 * grid.shape[1] <= COLUMNS else 1

@@ -19,15 +19,12 @@ from pellucid.train.engine import XlaEngine
 from pellucid.train.model import Model
 from pellucid.train.step import Batch, State, Step
 
-CHECK_ALL = 200_000
-"""Networks of up to so many weights are checked whole, where all changes together compute no more than"""
-WORK = 10**10
-"""numbers again, about a minute of two cores; of others"""
-SAMPLE = 2_000
-"""weights are drawn, or fewer that stay within that work; equally many of each parameter as far as it has them, and of
-each about"""
-LEAST = 10
-"""in any case."""
+CHECK_ALL, WORK = 200_000, 10**10
+"""A network is checked whole where it has no more weights, and where changing them all computes no more numbers again:
+about a minute of two cores."""
+SAMPLE, LEAST = 2_000, 10
+"""Of another, so many weights are drawn, or fewer that stay within that work, but so many for each parameter. All
+parameters have the same share, as far as they are large enough."""
 
 
 def gradients(
