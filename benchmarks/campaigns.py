@@ -26,8 +26,8 @@ from typing import Any
 import numpy as np
 
 import pellucid as pl
-from pellucid.record import Recording, RunFolder
-from pellucid.train.recorder import Recorder
+from pellucid.fit.recorder import Recorder
+from pellucid.storage import Recording, RunFolder
 
 SCRIPT = Path(__file__).resolve()
 GROUP = 10  # steps that one process opens

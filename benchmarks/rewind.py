@@ -22,8 +22,8 @@ import numpy as np
 
 import pellucid as pl
 from pellucid.autodiff import Value
-from pellucid.record import Recording, RunFolder
-from pellucid.train.gradients import check_gradients
+from pellucid.models.gradients import check_gradients
+from pellucid.storage import Recording, RunFolder
 
 Data = tuple[np.ndarray, np.ndarray]
 

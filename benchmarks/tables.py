@@ -26,9 +26,9 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
-from pellucid.data.recipe import Recipe
-from pellucid.data.table import open_table
-from pellucid.train import table as tables
+from pellucid.automl import auto_model as tables
+from pellucid.data.tables.recipe import Recipe
+from pellucid.data.tables.table import open_table
 
 SOURCES = {
     "California": ("california_housing", "MedHouseVal"),

@@ -24,11 +24,11 @@ from safetensors.numpy import load_file
 from commands import Done, pellucid
 from pellucid import open_run
 from pellucid.autodiff.op import OPS
-from pellucid.data.table import open_table
-from pellucid.explain.number import number
-from pellucid.record import Recording, RunFolder
-from pellucid.train.dataset import Plan
-from pellucid.train.table_source import TableSource
+from pellucid.data.dataset import Plan
+from pellucid.data.tables.table import open_table
+from pellucid.pages.number import number
+from pellucid.runs.table_source import TableSource
+from pellucid.storage import Recording, RunFolder
 
 COMMANDS = ("train", "predict", "show", "check", "diff", "why", "plot", "runs", "rewind", "resume", "doctor")
 SMALL = ("--hidden", "3", "--epochs", "2", "-q", "--engine", "numpy")
@@ -513,7 +513,7 @@ print([(n, run.at(n).loss.tobytes() == recorded[n].tobytes() and run.at(n).exact
 def test_show_refuses_data_that_changed_and_was_too_large_to_copy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pellucid.train.command.Recording", partial(Recording, keep_data=100))
+    monkeypatch.setattr("pellucid.commands.command.Recording", partial(Recording, keep_data=100))
     file = written(tmp_path / "h.csv", house_rows())
     assert pellucid("train", file, "--target", "price", "--out", tmp_path / "run", *SMALL).code == 0
     assert not (tmp_path / "run/data").exists()

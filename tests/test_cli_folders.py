@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from commands import pellucid
-from pellucid.record import RunFolder
+from pellucid.storage import RunFolder
 
 Image = pytest.importorskip("PIL.Image")
 QUICK = ("--epochs", 2, "--batch-size", 8, "-q", "--engine", "numpy", "--hidden", 4)

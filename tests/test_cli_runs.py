@@ -17,7 +17,7 @@ import pytest
 
 from commands import pellucid
 from pellucid import open_run
-from pellucid.record import RunFolder
+from pellucid.storage import RunFolder
 
 TRAIN = ("train", "iris", "--hidden", "3", "--epochs", "5", "-q", "--engine", "numpy")
 LAST = "checkpoints/00000035.safetensors"
@@ -307,7 +307,7 @@ def fsync(file):
         os.kill(os.getpid(), int(sys.argv[2]))
     real(file)
 os.fsync = fsync
-import pellucid.train.command as command
+import pellucid.commands.command as command
 command.Recording = functools.partial(command.Recording, share=1.0)  # a checkpoint whenever one can be written
 from pellucid.cli import main
 main(sys.argv[3:])

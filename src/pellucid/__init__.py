@@ -17,13 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pellucid.autodiff import (
-        SPSA,
-        FiniteDifference,
-        GradientReport,
         Tape,
         Value,
         backprop,
-        finite_difference,
         op,
     )
     from pellucid.autodiff.ops import (
@@ -54,12 +50,12 @@ if TYPE_CHECKING:
         tanh,
         where,
     )
-    from pellucid.data.boxed_pictures import boxed_pictures
-    from pellucid.data.pictures import pictures
-    from pellucid.data.ratings import Ratings
+    from pellucid.data.files.boxed_pictures import boxed_pictures
+    from pellucid.data.files.pictures import pictures
+    from pellucid.data.files.sound import read_sound, sounds
+    from pellucid.data.files.spectrogram import log_mel_spectrogram
     from pellucid.data.sequences import buckets, pad_sequences, sequence_mask, sequence_pairs, windows
-    from pellucid.data.sound import read_sound, sounds
-    from pellucid.data.spectrogram import log_mel_spectrogram
+    from pellucid.data.tables.ratings import Ratings
     from pellucid.data.text import Tokenizer
     from pellucid.errors import (
         DataError,
@@ -69,17 +65,20 @@ if TYPE_CHECKING:
         ShapeError,
         UsageError,
     )
-    from pellucid.nn.attention import (
-        MultiHeadAttention,
-        PositionEmbedding,
-        SinusoidalEncoding,
-        TransformerDecoder,
-        TransformerEncoder,
+    from pellucid.fit.callbacks import Callback, EarlyStopping
+    from pellucid.gradcheck import (
+        SPSA,
+        FiniteDifference,
+        GradientReport,
+        finite_difference,
     )
-    from pellucid.nn.augmentation import RandomCrop, RandomFlip, RandomTranslation
-    from pellucid.nn.convolution import Conv1D, Conv2D, Conv2DTranspose, Conv3D
-    from pellucid.nn.dense import Activation, CategoryEmbedding, Dense, Flatten
-    from pellucid.nn.depthwise import DepthwiseConv2D, SeparableConv2D
+    from pellucid.inference.attribution import Attribution, attribution
+    from pellucid.inference.beam_search import beam_search
+    from pellucid.inference.generation import Continuation, generate
+    from pellucid.models.gradients import check_gradients, feed_forward, gradients
+    from pellucid.models.model import Model
+    from pellucid.models.saving import load
+    from pellucid.models.sequential import Sequential
     from pellucid.nn.initializers import (
         GlorotNormal,
         GlorotUniform,
@@ -94,6 +93,40 @@ if TYPE_CHECKING:
         Zeros,
     )
     from pellucid.nn.layer import Layer
+    from pellucid.nn.layers.attention import (
+        MultiHeadAttention,
+        PositionEmbedding,
+        SinusoidalEncoding,
+        TransformerDecoder,
+        TransformerEncoder,
+    )
+    from pellucid.nn.layers.augmentation import RandomCrop, RandomFlip, RandomTranslation
+    from pellucid.nn.layers.convolution import Conv1D, Conv2D, Conv2DTranspose, Conv3D
+    from pellucid.nn.layers.dense import Activation, CategoryEmbedding, Dense, Flatten
+    from pellucid.nn.layers.depthwise import DepthwiseConv2D, SeparableConv2D
+    from pellucid.nn.layers.merging import Add, Average, Concatenate, Dot, Maximum, Multiply, Subtract
+    from pellucid.nn.layers.noise import Dropout, GaussianNoise, SpatialDropout1D, SpatialDropout2D
+    from pellucid.nn.layers.normalization import (
+        BatchNormalization,
+        GroupNormalization,
+        LayerNormalization,
+        RMSNormalization,
+    )
+    from pellucid.nn.layers.pooling import (
+        AveragePooling1D,
+        AveragePooling2D,
+        GlobalAveragePooling1D,
+        GlobalAveragePooling2D,
+        GlobalMaxPooling1D,
+        GlobalMaxPooling2D,
+        MaxPooling1D,
+        MaxPooling2D,
+    )
+    from pellucid.nn.layers.recurrent import GRU, LSTM, SimpleRNN
+    from pellucid.nn.layers.resizing import Cropping1D, Cropping2D, UpSampling2D, ZeroPadding1D, ZeroPadding2D
+    from pellucid.nn.layers.scaling import Normalization, Rescaling
+    from pellucid.nn.layers.sequences import Bidirectional, Embedding, Masking, TimeDistributed
+    from pellucid.nn.layers.shaping import Permute, RepeatVector, Reshape
     from pellucid.nn.losses import (
         CTC,
         BinaryCrossentropy,
@@ -113,7 +146,6 @@ if TYPE_CHECKING:
         SparseCategoricalCrossentropy,
         SquaredHinge,
     )
-    from pellucid.nn.merging import Add, Average, Concatenate, Dot, Maximum, Multiply, Subtract
     from pellucid.nn.metrics import (
         ROCAUC,
         Accuracy,
@@ -135,29 +167,7 @@ if TYPE_CHECKING:
         edit_distance,
         word_error_rate,
     )
-    from pellucid.nn.noise import Dropout, GaussianNoise, SpatialDropout1D, SpatialDropout2D
-    from pellucid.nn.normalization import (
-        BatchNormalization,
-        GroupNormalization,
-        LayerNormalization,
-        RMSNormalization,
-    )
-    from pellucid.nn.pooling import (
-        AveragePooling1D,
-        AveragePooling2D,
-        GlobalAveragePooling1D,
-        GlobalAveragePooling2D,
-        GlobalMaxPooling1D,
-        GlobalMaxPooling2D,
-        MaxPooling1D,
-        MaxPooling2D,
-    )
-    from pellucid.nn.recurrent import GRU, LSTM, SimpleRNN
     from pellucid.nn.regularizers import L1, L1L2, L2, MaxNorm
-    from pellucid.nn.resizing import Cropping1D, Cropping2D, UpSampling2D, ZeroPadding1D, ZeroPadding2D
-    from pellucid.nn.scaling import Normalization, Rescaling
-    from pellucid.nn.sequences import Bidirectional, Embedding, Masking, TimeDistributed
-    from pellucid.nn.shaping import Permute, RepeatVector, Reshape
     from pellucid.optim import (
         SGD,
         Adadelta,
@@ -177,38 +187,32 @@ if TYPE_CHECKING:
         Scaled,
         Warmup,
     )
-    from pellucid.record import Recording
-    from pellucid.train.attribution import Attribution, attribution
-    from pellucid.train.beam_search import beam_search
-    from pellucid.train.callbacks import Callback, EarlyStopping
-    from pellucid.train.generation import Continuation, generate
-    from pellucid.train.gradients import check_gradients, feed_forward, gradients
-    from pellucid.train.model import Model
-    from pellucid.train.opening import open_run
-    from pellucid.train.rewind import resume
-    from pellucid.train.run import Run
-    from pellucid.train.saving import load
-    from pellucid.train.sequential import Sequential
+    from pellucid.runs.opening import open_run
+    from pellucid.runs.rewind import resume
+    from pellucid.runs.run import Run
+    from pellucid.storage import Recording
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "autodiff": "SPSA FiniteDifference GradientReport Tape Value backprop finite_difference op",
+    "autodiff": "Tape Value backprop op",
+    "gradcheck": "SPSA FiniteDifference GradientReport finite_difference",
     "autodiff.ops": "absolute amax clip concatenate elu exp gelu leaky_relu log log_softmax matmul maximum "
     "mean minimum relu reshape selu sigmoid softmax softplus sqrt square sum swish tanh where",
-    "data.boxed_pictures": "boxed_pictures",
-    "data.pictures": "pictures",
-    "data.ratings": "Ratings",
+    "data.files.boxed_pictures": "boxed_pictures",
+    "data.files.pictures": "pictures",
+    "data.tables.ratings": "Ratings",
     "data.sequences": "buckets pad_sequences sequence_mask sequence_pairs windows",
-    "data.sound": "read_sound sounds",
-    "data.spectrogram": "log_mel_spectrogram",
+    "data.files.sound": "read_sound sounds",
+    "data.files.spectrogram": "log_mel_spectrogram",
     "data.text": "Tokenizer",
     "errors": "DataError NotFiniteError PellucidError RunError ShapeError UsageError",
-    "nn.augmentation": "RandomCrop RandomFlip RandomTranslation",
-    "nn.convolution": "Conv1D Conv2D Conv2DTranspose Conv3D",
-    "nn.attention": "MultiHeadAttention PositionEmbedding SinusoidalEncoding TransformerDecoder TransformerEncoder",
-    "nn.dense": "Activation CategoryEmbedding Dense Flatten",
-    "nn.depthwise": "DepthwiseConv2D SeparableConv2D",
+    "nn.layers.augmentation": "RandomCrop RandomFlip RandomTranslation",
+    "nn.layers.convolution": "Conv1D Conv2D Conv2DTranspose Conv3D",
+    "nn.layers.attention": "MultiHeadAttention PositionEmbedding SinusoidalEncoding TransformerDecoder "
+    "TransformerEncoder",
+    "nn.layers.dense": "Activation CategoryEmbedding Dense Flatten",
+    "nn.layers.depthwise": "DepthwiseConv2D SeparableConv2D",
     "nn.initializers": "GlorotNormal GlorotUniform HeNormal HeUniform LecunNormal LecunUniform Ones Orthogonal "
     "RandomNormal RandomUniform Zeros",
     "nn.layer": "Layer",
@@ -218,31 +222,31 @@ _HOME = {
     "nn.metrics": "ROCAUC Accuracy BoxIoU ConfusionMatrix F1Score MeanAveragePrecision Metric Perplexity Precision "
     "R2Score Recall RootMeanSquaredError TopKAccuracy bleu box_iou character_error_rate "
     "detection_average_precision edit_distance word_error_rate",
-    "nn.merging": "Add Average Concatenate Dot Maximum Multiply Subtract",
-    "nn.noise": "Dropout GaussianNoise SpatialDropout1D SpatialDropout2D",
-    "nn.normalization": "BatchNormalization GroupNormalization LayerNormalization RMSNormalization",
-    "nn.pooling": "AveragePooling1D AveragePooling2D GlobalAveragePooling1D GlobalAveragePooling2D "
+    "nn.layers.merging": "Add Average Concatenate Dot Maximum Multiply Subtract",
+    "nn.layers.noise": "Dropout GaussianNoise SpatialDropout1D SpatialDropout2D",
+    "nn.layers.normalization": "BatchNormalization GroupNormalization LayerNormalization RMSNormalization",
+    "nn.layers.pooling": "AveragePooling1D AveragePooling2D GlobalAveragePooling1D GlobalAveragePooling2D "
     "GlobalMaxPooling1D GlobalMaxPooling2D MaxPooling1D MaxPooling2D",
-    "nn.recurrent": "GRU LSTM SimpleRNN",
+    "nn.layers.recurrent": "GRU LSTM SimpleRNN",
     "nn.regularizers": "L1 L1L2 L2 MaxNorm",
-    "nn.resizing": "Cropping1D Cropping2D UpSampling2D ZeroPadding1D ZeroPadding2D",
-    "nn.scaling": "Normalization Rescaling",
-    "nn.sequences": "Bidirectional Embedding Masking TimeDistributed",
-    "nn.shaping": "Permute RepeatVector Reshape",
+    "nn.layers.resizing": "Cropping1D Cropping2D UpSampling2D ZeroPadding1D ZeroPadding2D",
+    "nn.layers.scaling": "Normalization Rescaling",
+    "nn.layers.sequences": "Bidirectional Embedding Masking TimeDistributed",
+    "nn.layers.shaping": "Permute RepeatVector Reshape",
     "optim": "SGD Adadelta Adagrad Adam Adamax AdamW Constant CosineDecay ExponentialDecay Lamb Lion Muon Nadam "
     "PiecewiseConstantDecay RMSprop Scaled Warmup",
-    "record": "Recording",
-    "train.attribution": "Attribution attribution",
-    "train.beam_search": "beam_search",
-    "train.callbacks": "Callback EarlyStopping",
-    "train.generation": "Continuation generate",
-    "train.gradients": "check_gradients feed_forward gradients",
-    "train.model": "Model",
-    "train.opening": "open_run",
-    "train.rewind": "resume",
-    "train.run": "Run",
-    "train.saving": "load",
-    "train.sequential": "Sequential",
+    "storage": "Recording",
+    "inference.attribution": "Attribution attribution",
+    "inference.beam_search": "beam_search",
+    "fit.callbacks": "Callback EarlyStopping",
+    "inference.generation": "Continuation generate",
+    "models.gradients": "check_gradients feed_forward gradients",
+    "models.model": "Model",
+    "runs.opening": "open_run",
+    "runs.rewind": "resume",
+    "runs.run": "Run",
+    "models.saving": "load",
+    "models.sequential": "Sequential",
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names.split()}
 

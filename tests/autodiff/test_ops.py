@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from pellucid.autodiff import OPS, Tape, gradients, ops
-from pellucid.autodiff.changed import Call, Column, Input, Point, dense
-from pellucid.autodiff.lifted import in_full, lift, one_by_one
 from pellucid.errors import UsageError
+from pellucid.gradcheck.batching import in_full, lift, one_by_one
+from pellucid.gradcheck.variants import Call, Column, Input, Point, dense
 
 random = np.random.default_rng(7)
 

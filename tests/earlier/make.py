@@ -61,7 +61,9 @@ def commands(place, target):
     lines = ["text,liked"]
     for _ in range(80):
         chosen = draw.choice(words, 8)
-        liked = "yes" if sum(w in ("good", "fine") for w in chosen) > sum(w in ("bad", "poor") for w in chosen) else "no"
+        liked = (
+            "yes" if sum(w in ("good", "fine") for w in chosen) > sum(w in ("bad", "poor") for w in chosen) else "no"
+        )
         lines.append(f"{' '.join(chosen)},{liked}")
     (place / "films.csv").write_text("\n".join(lines) + "\n")
     lines = ["user,item,rating"]

@@ -10,7 +10,7 @@ import pytest
 
 import pellucid as pl
 from pellucid.autodiff import Tape, gradients
-from pellucid.explain.lesson import Lesson
+from pellucid.explain.step_view import Lesson
 
 NAMES: dict[str, Any] = {
     **{name: getattr(math, name) for name in ("exp", "log", "sqrt", "erf", "tanh")},

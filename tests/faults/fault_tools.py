@@ -75,7 +75,7 @@ def trained(layers, x, y, loss, optimizer="adam", **options) -> pl.Run:
 
 def step_of(rows, row, batch_size, seed=0, epoch=0):
     """The step of an epoch whose batch holds a row."""
-    from pellucid.train.dataset import Plan
+    from pellucid.data.dataset import Plan
 
     plan = Plan(rows, batch_size, seed)
     return next(epoch * plan.steps + i for i, places in enumerate(plan.batches(epoch)) if row in places)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fault_tools import BINARY, SPARSE, blobs, column, moons, surface, trained
 
 import pellucid as pl
-from pellucid.train import table as tables
+from pellucid.automl import auto_model as tables
 
 
 def table(name, **choices):

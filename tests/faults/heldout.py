@@ -6,8 +6,8 @@ import numpy as np
 from fault_tools import BINARY, SPARSE, Fault, blobs, column, moons, step_of, surface, trained
 
 import pellucid as pl
-from pellucid.data.table import open_table
-from pellucid.train import table as tables
+from pellucid.automl import auto_model as tables
+from pellucid.data.tables.table import open_table
 
 
 class Skip(pl.Model):

@@ -9,12 +9,12 @@ import pytest
 from fault_tools import SPARSE, blobs, surface
 
 import pellucid as pl
+from pellucid.engine.step import Batch
 from pellucid.nn.losses import Huber, Loss
-from pellucid.train.step import Batch
-from pellucid.train.why import Diagnosis, Finding
-from pellucid.train.why.baseline import classes_of, constant_loss
-from pellucid.train.why.evidence import Evidence
-from pellucid.train.why.learning import noise_scale
+from pellucid.runs.why import Diagnosis, Finding
+from pellucid.runs.why.baseline import classes_of, constant_loss
+from pellucid.runs.why.evidence import Evidence
+from pellucid.runs.why.learning import noise_scale
 
 
 @pytest.fixture(scope="module")

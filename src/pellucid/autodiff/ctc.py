@@ -20,9 +20,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from pellucid.autodiff import ops
+from pellucid.autodiff.backend import scan
 from pellucid.autodiff.backprop import gradients
 from pellucid.autodiff.op import namespace, op
-from pellucid.autodiff.seam import scan
 from pellucid.autodiff.tape import Array, Value
 
 LOG_0 = -1e30

@@ -15,10 +15,10 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from pellucid.autodiff.backend import is_numpy, scan
 from pellucid.autodiff.backprop import gradients
 from pellucid.autodiff.op import Op, namespace
 from pellucid.autodiff.ops import add, at_time, columns, concatenate, multiply, reshape, stack_time, sum, where
-from pellucid.autodiff.seam import is_numpy, scan
 from pellucid.autodiff.tape import Array, Tape, Value
 
 States = tuple[Value, ...]

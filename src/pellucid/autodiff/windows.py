@@ -16,7 +16,7 @@ import itertools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from pellucid.autodiff.seam import pad
+from pellucid.autodiff.backend import pad
 from pellucid.autodiff.tape import Array
 
 Sizes = tuple[int, ...]

@@ -35,7 +35,7 @@ def show(
 
     Example: `pellucid show runs/1 --step 7 --weight "dense/kernel[0,1]"`
     """
-    from pellucid.train.step_command import Part, show_step
+    from pellucid.commands.step_command import Part, show_step
 
     part = Part(row, layer, unit, weight, number, gradient)
     return answer("show", show_step(run, step, part, save, screen_for(json)), json)
@@ -60,7 +60,7 @@ def check(
 
     Ends with 1 if any is wrong, and names the op whose rule is.
     """
-    from pellucid.train.step_command import check_run
+    from pellucid.commands.step_command import check_run
 
     document = check_run(run, step, rows, sample, tolerance, screen_for(json))
     return answer("check", document, json) or (0 if document["ok"] else 1)
@@ -72,7 +72,7 @@ def diff(run: RunPath, other: RunPath, /, *, save: Save = None, json: Json = Fal
 
     Example: `pellucid diff runs/1 runs/1b`
     """
-    from pellucid.train.run_command import diff_runs
+    from pellucid.commands.run_command import diff_runs
 
     return answer("diff", diff_runs(run, other, save, screen_for(json)), json)
 
@@ -83,7 +83,7 @@ def why(run: RunPath, /, *, save: Save = None, json: Json = False) -> int:
 
     Example: `pellucid why runs/1`
     """
-    from pellucid.train.run_command import why_run
+    from pellucid.commands.run_command import why_run
 
     return answer("why", why_run(run, save, screen_for(json)), json)
 
@@ -101,7 +101,7 @@ def plot(
 
     Example: `pellucid plot runs/1 -o run.png`
     """
-    from pellucid.train.run_command import plot_run
+    from pellucid.commands.run_command import plot_run
 
     return answer("plot", plot_run(run, out, points, screen_for(json)), json)
 
@@ -117,6 +117,6 @@ def runs(
 
     Example: `pellucid runs`
     """
-    from pellucid.train.run_command import list_runs
+    from pellucid.commands.run_command import list_runs
 
     return answer("runs", list_runs(folder, screen_for(json)), json)

@@ -45,9 +45,9 @@ def train(
 
     Built-in tables: iris, wine, breast_cancer, digits, diabetes.
     """
-    from pellucid.train.command import train_data
-    from pellucid.train.settings import Settings
-    from pellucid.train.table import Choices
+    from pellucid.automl.auto_model import Choices
+    from pellucid.automl.settings import Settings
+    from pellucid.commands.command import train_data
 
     choices = Choices(_units(hidden), epochs, batch_size, learning_rate, dropout, patience, seed, engine)
     pixels = _size(size)
@@ -62,7 +62,7 @@ def resume(run: RunPath, /, *, json: Json = False, quiet: Quiet = False) -> int:
 
     Example: `pellucid resume runs/1`
     """
-    from pellucid.train.run_command import resume_run
+    from pellucid.commands.run_command import resume_run
 
     return answer("resume", resume_run(run, screen_for(json), verbose=0 if quiet else 1), json)
 
@@ -89,7 +89,7 @@ def rewind(
     Settings: those of the optimizer, optimizer, loss, epochs, of a layer by path (dropout.rate); from step 0 also
     batch_size, seed, shuffle.
     """
-    from pellucid.train.run_command import rewind_run
+    from pellucid.commands.run_command import rewind_run
 
     document = rewind_run(run, step, _pairs("--set", set_), as_, screen_for(json), verbose=0 if quiet else 1)
     return answer("rewind", document, json)
@@ -110,7 +110,7 @@ def predict(
 
     The column of the target's name holds the prediction; for classes, COLUMN_VALUE the probability of each.
     """
-    from pellucid.train.command import predict_data
+    from pellucid.commands.command import predict_data
 
     if json and out is None:
         raise UsageError("--json needs -o OUT.csv for the predictions, since the document takes standard output")
@@ -123,7 +123,7 @@ def doctor(*, json: Json = False) -> int:
 
     Example: `pellucid doctor`
     """
-    from pellucid.train.command import examine
+    from pellucid.commands.command import examine
 
     document = examine(screen_for(json))
     return answer("doctor", document, json) or (0 if document["ok"] else 1)

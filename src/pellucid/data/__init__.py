@@ -1,0 +1,1 @@
+"""Files and arrays become batches of numbers, and say how."""

@@ -18,7 +18,6 @@ import numpy
 
 from pellucid.autodiff import Row, Value
 from pellucid.explain import windows
-from pellucid.explain.number import number
 from pellucid.explain.places import aligned, moved, named_axes, reduced_from
 from pellucid.explain.text import (
     ATOM,
@@ -35,6 +34,7 @@ from pellucid.explain.text import (
     used,
 )
 from pellucid.explain.textbook import Textbook
+from pellucid.pages.number import number
 
 INFIX = {
     "add": ("+", SUM),

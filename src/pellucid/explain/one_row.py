@@ -8,15 +8,15 @@ from typing import Any
 import numpy
 
 from pellucid.autodiff import Row, Value
-from pellucid.data.coded import said
+from pellucid.data.tables.category_name import said
 from pellucid.errors import UsageError
-from pellucid.explain.material import Material
-from pellucid.explain.number import factor, number
-from pellucid.explain.page import Page
-from pellucid.explain.picture import drawn
 from pellucid.explain.places import origin
+from pellucid.explain.step_data import Material
 from pellucid.explain.text import Index
 from pellucid.explain.update import update_lines
+from pellucid.pages.number import factor, number
+from pellucid.pages.page import Page
+from pellucid.pages.picture import drawn
 
 MANY = 64
 """Numbers of a row listed at most."""

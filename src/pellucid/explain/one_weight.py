@@ -8,12 +8,12 @@ import numpy
 
 from pellucid.autodiff import Row
 from pellucid.errors import UsageError
-from pellucid.explain.material import Material, check_index
-from pellucid.explain.number import number
 from pellucid.explain.one_row import opening, weight_lines
-from pellucid.explain.page import Page
 from pellucid.explain.places import moved, reduced_from
+from pellucid.explain.step_data import Material, check_index
 from pellucid.explain.text import Index, Text
+from pellucid.pages.number import number
+from pellucid.pages.page import Page
 
 ROWS = 5
 

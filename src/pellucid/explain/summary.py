@@ -9,12 +9,12 @@ import numpy
 
 from pellucid.autodiff import Row
 from pellucid.errors import UsageError
-from pellucid.explain.block import Cell
-from pellucid.explain.distribution import Distribution
-from pellucid.explain.material import Material
-from pellucid.explain.number import number
 from pellucid.explain.one_row import target
-from pellucid.explain.page import Page
+from pellucid.explain.step_data import Material
+from pellucid.pages.block import Cell
+from pellucid.pages.distribution import Distribution
+from pellucid.pages.number import number
+from pellucid.pages.page import Page
 
 ROWS = 5
 SHOWN = 8

@@ -8,9 +8,9 @@ from typing import Any
 import numpy
 
 from pellucid.autodiff import Row, Tape, Value
-from pellucid.explain.block import Cell
-from pellucid.explain.number import number
-from pellucid.explain.page import Page
+from pellucid.pages.block import Cell
+from pellucid.pages.number import number
+from pellucid.pages.page import Page
 
 ROWS = 500
 """Rows of a tape listed at most, of each pass."""

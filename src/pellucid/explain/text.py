@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pellucid.autodiff import Row
-from pellucid.explain.number import number
+from pellucid.pages.number import number
 
 Index = tuple[int, ...]
 SUM, PRODUCT, UNARY, ATOM = 1, 2, 3, 4

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy
 
-from pellucid.explain.number import factor, number
 from pellucid.explain.text import Index
+from pellucid.pages.number import factor, number
 
 SIGNS: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "×", ast.Div: "/", ast.Pow: "^"}
 TIGHT: dict[type[ast.operator], int] = {ast.Add: 1, ast.Sub: 1, ast.Mult: 2, ast.Div: 2}

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from pellucid.autodiff.backend import erf
 from pellucid.autodiff.op import op
 from pellucid.autodiff.ops.arithmetic import exp, greater, multiply, square, where
 from pellucid.autodiff.ops.reductions import sum
-from pellucid.autodiff.seam import erf
 from pellucid.autodiff.tape import Array
 
 SELU_ALPHA = 1.6732632423543772

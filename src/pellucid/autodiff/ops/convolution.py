@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from pellucid.autodiff.backend import convolve, convolve_batch
 from pellucid.autodiff.op import op
-from pellucid.autodiff.seam import convolve, convolve_batch
 from pellucid.autodiff.tape import Array
 from pellucid.autodiff.windows import Edges, Sizes, settings, sweeps
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pellucid.autodiff.backend import scatter_add
 from pellucid.autodiff.op import OPS, op
-from pellucid.autodiff.seam import scatter_add
 from pellucid.autodiff.tape import Array
 
 

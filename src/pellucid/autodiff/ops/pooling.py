@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from functools import reduce
 from typing import Any
 
+from pellucid.autodiff.backend import pad
 from pellucid.autodiff.op import op
-from pellucid.autodiff.seam import pad
 from pellucid.autodiff.tape import Array
 from pellucid.autodiff.windows import Edges, Sizes, Sweep, inside, put_back, sweeps, taps
 

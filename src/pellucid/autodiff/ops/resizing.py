@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid.autodiff import seam
+from pellucid.autodiff import backend as seam
 from pellucid.autodiff.op import op
 from pellucid.autodiff.tape import Array
 from pellucid.autodiff.windows import Edges

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 from pellucid.autodiff import Value, ops
 from pellucid.errors import UsageError
+from pellucid.nn.layers.normalization import unit_length
 from pellucid.nn.losses.loss import PROBABILITY_FLOOR, Loss, over_row
-from pellucid.nn.normalization import unit_length
 
 
 @dataclass(frozen=True)

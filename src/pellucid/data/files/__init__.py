@@ -1,0 +1,1 @@
+"""Folders of pictures and sounds become numbers."""

@@ -1,0 +1,1 @@
+"""Tables become numbers: which kind each column is, and what its cells say."""

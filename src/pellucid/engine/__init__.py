@@ -1,0 +1,1 @@
+"""One training step, and the engines and the loop that run it."""

@@ -1,0 +1,277 @@
+"""Two engines run the one step: NumPy, eagerly, on an open tape; XLA, compiled, many steps a call.
+
+    state, report = engine.run(state, batches, count)
+
+`batches` holds several batches, one after the other along a first axis; the first `count` are trained on,
+so that one compiled program serves any number of steps up to the length of that axis.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Literal, NamedTuple, Protocol
+
+import numpy
+
+from pellucid.autodiff import Array, namespace
+from pellucid.data.named import each
+from pellucid.engine.step import Arrays, Batch, Pass, Report, State, Step, given, last_row, packed, unpacked
+from pellucid.errors import UsageError
+
+EngineName = Literal["xla", "numpy"]
+PACK_BELOW = 20_000
+"""Models with fewer weights train faster with all of them in one vector: one update instead of one for each
+array. Above it, copying the vector costs more than it saves."""
+
+
+FINEST, COARSEST = 0, 4
+"""How much of a tape a tapped program keeps: see `_kept`."""
+
+
+class Engine(Protocol):
+    """What the loop asks of an engine."""
+
+    step: Step
+
+    def start(self, state: State) -> State:
+        """The state as arrays of this engine."""
+        ...
+
+    def run(self, state: State, batches: Batch, count: int) -> tuple[State, Report]:
+        """Trains on the first `count` batches; each number of the report has a first axis of `count`."""
+        ...
+
+    def tap(self, state: State, batches: Batch, coarse: int) -> tuple[State, Tapped]:
+        """Trains on the first batch alone, and keeps the numbers of its pass, from FINEST to COARSEST."""
+        ...
+
+    def predict(self, state: State, batch: Batch) -> tuple[numpy.ndarray[Any, Any], Any]:
+        """What each row adds to the loss, which is their mean, and what the network gives, with nothing dropped out."""
+        ...
+
+
+class Tapped(NamedTuple):
+    """A pass with the numbers of its tape."""
+
+    done: Pass
+    """Which rows the tape has; where the step was compiled, their outputs stand for numbers."""
+    outputs: list[Array | None]
+    """Each row's numbers; None for those that the program does not keep (see `_kept`)."""
+    gradients: Arrays
+    """Empty where they are not kept."""
+
+
+def make(name: str, step: Step, dtype: str) -> Engine:
+    """The engine of that name."""
+    if name == "numpy":
+        return NumpyEngine(step)
+    if name == "xla":
+        return XlaEngine(step, dtype)
+    raise UsageError(f"engine={name!r} is not known; it is 'xla' (compiled) or 'numpy' (eager)")
+
+
+class NumpyEngine:
+    """Runs the step as it stands."""
+
+    def __init__(self, step: Step) -> None:
+        self.step = step
+
+    def start(self, state: State) -> State:
+        return State(*(_to_numpy(arrays) for arrays in state))
+
+    def run(self, state: State, batches: Batch, count: int) -> tuple[State, Report]:
+        reports: list[Report] = []
+        for i in range(count):
+            with numpy.errstate(all="ignore"):  # the loop looks for numbers that are not finite, and says so
+                state, report = self.step(state, batches.map(lambda array: array[i]))  # noqa: B023
+            reports.append(report)
+        losses = numpy.asarray([report.loss for report in reports])
+        metrics = {
+            name: {key: numpy.stack([r.metrics[name][key] for r in reports]) for key in reports[0].metrics[name]}
+            for name in reports[0].metrics
+        }
+        return state, Report(losses, metrics)
+
+    def tap(self, state: State, batches: Batch, coarse: int) -> tuple[State, Tapped]:
+        with numpy.errstate(all="ignore"):
+            after, _, done = self.step.opened(state, batches.map(lambda array: array[0]))
+        return after, Tapped(done, [row.output for row in done.loss.tape.rows], done.gradients)
+
+    def predict(self, state: State, batch: Batch) -> tuple[numpy.ndarray[Any, Any], Any]:
+        with numpy.errstate(all="ignore"):
+            return _evaluate(self.step, self.start(state), batch)  # which another engine may have trained
+
+
+class XlaEngine:
+    """Compiles the step once for each shape of batch, and runs many steps in one call."""
+
+    def __init__(self, step: Step, dtype: str) -> None:
+        import jax  # the only engine that needs it; `import pellucid` stays fast
+
+        self.step = step
+        self.wide = dtype == "float64" or step.method is not None
+        self._jax = jax
+        self._many = jax.jit(self._train)
+        self._tap = jax.jit(self._opened, static_argnums=3)
+        self._passes: dict[tuple[int, ...], Pass] = {}
+        """The pass that each tapped program was traced on, by the shape of its batches."""
+        self._evaluate = jax.jit(lambda state, batch: _evaluate(step, state, batch))
+
+    def precision(self) -> AbstractContextManager[Any]:
+        """JAX has 32-bit numbers unless told otherwise; finite differences need 64."""
+        return self._jax.enable_x64(True) if self.wide else nullcontext()
+
+    def start(self, state: State) -> State:
+        with self.precision():
+            return _in_order(self._jax.tree.map(self._jax.numpy.asarray, state), state)
+
+    def run(self, state: State, batches: Batch, count: int) -> tuple[State, Report]:
+        with self.precision():
+            after, report = self._many(state, batches, count)
+            losses, metrics = self._jax.tree.map(lambda a: numpy.asarray(a)[:count], tuple(report))
+        return _in_order(after, state), Report(losses, metrics)
+
+    def predict(self, state: State, batch: Batch) -> tuple[numpy.ndarray[Any, Any], Any]:
+        with self.precision():
+            rows, y_pred = self._evaluate(state, batch)
+            return numpy.asarray(rows), each(numpy.asarray, y_pred)
+
+    def tap(self, state: State, batches: Batch, coarse: int) -> tuple[State, Tapped]:
+        with self.precision():
+            after, kept, gradients = self._tap(state, batches, 1, coarse)
+            done = self._passes[batches.shape]
+            numbers = iter(kept)
+            outputs = [numpy.asarray(next(numbers)) if keep else None for keep in _kept(done, coarse)]
+        return _in_order(after, state), Tapped(done, outputs, gradients)
+
+    def compiled(self, program: Any) -> Any:
+        """A program compiled in this engine's precision, once for each shape of its arguments."""
+        compiled = self._jax.jit(program)
+
+        def run(*arguments: Any) -> Any:
+            with self.precision():
+                return compiled(*arguments)
+
+        return run
+
+    def _train(self, state: State, batches: Batch, count: Any) -> tuple[State, Report]:
+        """The compiled program: a loop of `count` steps."""
+
+        def one(now: State, batch: Batch) -> tuple[State, Report, tuple[()]]:
+            return *self.step(now, batch), ()
+
+        after, reports, _ = self._loop(one, state, batches, count)
+        return after, reports
+
+    def _opened(self, state: State, batches: Batch, count: Any, coarse: int) -> tuple[State, list[Array], Arrays]:
+        """The same loop with the numbers of its last pass kept.
+
+        It is the same loop so that XLA rounds alike: a single step outside of one is rounded otherwise.
+        """
+
+        def one(now: State, batch: Batch) -> tuple[State, Report, tuple[list[Array], Arrays]]:
+            after, report, done = self.step.opened(now, batch)
+            self._passes[batches.shape] = done
+            rows = done.loss.tape.rows
+            kept = [row.output for row, keep in zip(rows, _kept(done, coarse), strict=True) if keep]
+            # Measured gradients are on no tape, so that they cannot be worked out from one.
+            return after, report, (kept, done.gradients if coarse < 2 or self.step.method is not None else {})
+
+        after, _, (kept, gradients) = self._loop(one, state, batches, count)
+        return after, kept, gradients
+
+    def _loop(self, step: Any, state: State, batches: Batch, count: Any) -> tuple[State, Report, Any]:
+        jax = self._jax
+        layout = _Packing(state)
+
+        def one(i: Any, carried: tuple[Any, Report, Any]) -> tuple[Any, Report, Any]:
+            held, reports, _ = carried
+            batch = batches.map(lambda array: array[i])
+            now, report, kept = step(layout.open(held), batch)
+            noted = jax.tree.map(lambda all_, this: all_.at[i].set(this), reports, report)
+            return layout.close(now), noted, kept
+
+        _, shapes, kept = jax.eval_shape(step, state, batches.map(lambda array: array[0]))
+        length = batches.shape[0]
+        empty = jax.tree.map(lambda s: jax.numpy.zeros((length, *s.shape), s.dtype), shapes)
+        none = jax.tree.map(lambda s: jax.numpy.zeros(s.shape, s.dtype), kept)
+        held, reports, kept = jax.lax.fori_loop(0, count, one, (layout.close(state), empty, none))
+        return layout.open(held), reports, kept
+
+
+class _Packing:
+    """Carries a small state through the loop as one vector for the parameters and one for each slot."""
+
+    def __init__(self, state: State) -> None:
+        self.like = state.parameters
+        self.slots: dict[str, Arrays] = {}
+        """By slot, the parameters that have it: "v/dense/kernel" is slot v of dense/kernel."""
+        for key in state.optimizer:
+            slot, _, path = key.partition("/")
+            if path:
+                self.slots.setdefault(slot, {})[path] = self.like[path]
+        dtypes = {array.dtype for array in self.like.values()}
+        size = sum(array.size for array in self.like.values())
+        self.used = len(dtypes) == 1 and 0 < size < PACK_BELOW
+
+    def close(self, state: State) -> Any:
+        if not self.used:
+            return state
+        xp = next(iter(self.like.values())).__array_namespace__()
+        slots = [packed(xp, {p: state.optimizer[f"{slot}/{p}"] for p in like}) for slot, like in self.slots.items()]
+        return packed(xp, state.parameters), slots, state.optimizer["step"], state.untrained
+
+    def open(self, held: Any) -> State:
+        if not self.used:
+            return held
+        vector, slots, number, untrained = held
+        xp = vector.__array_namespace__()
+        optimizer: Arrays = {"step": number}
+        for (slot, like), values in zip(self.slots.items(), slots, strict=True):
+            optimizer |= {f"{slot}/{path}": a for path, a in unpacked(xp, values, like).items()}
+        return State(unpacked(xp, vector, self.like), optimizer, untrained)
+
+
+def _kept(done: Pass, coarse: int) -> list[bool]:
+    """Which rows a tapped program keeps; the others are worked out again from those.
+
+    XLA computes several rows in one go, and rounds otherwise when a row in their midst is wanted too. So at the finest,
+    all rows are kept but those between prediction and loss; then all that are no elementwise ops, which are what is
+    mostly computed in one go (1); of these, those of the forward pass alone (2); then the outputs of the outermost
+    layers (3); then only what was given (4).
+    """
+    rows = done.loss.tape.rows
+    loss = range(last_row(done.y_pred) + 1, done.loss.row.index + 1)
+    if coarse == FINEST:
+        return [row.op is None or row.index not in loss for row in rows]
+    if coarse < 3:
+        last = len(rows) if coarse == 1 else loss.start
+        return [
+            row.op is None or (row.index < last and row.index not in loss and not row.op.elementwise) for row in rows
+        ]
+    outputs = {row.path: row.index for row in rows[: loss.start] if row.op is not None and row.path}
+    wanted = {index for path, index in outputs.items() if coarse == 3 and "/" not in path}
+    return [row.op is None or row.index in wanted for row in rows]
+
+
+def _evaluate(step: Step, state: State, batch: Batch) -> tuple[Any, Any]:
+    """What each row adds to the loss, with its weight and the price of the weights; and what the network gives."""
+    done = step.forward(state, batch, 0, training=False)
+    tape = done.loss.tape
+    rows = step.loss.rows(given(tape, "y", batch.y), done.y_pred).array
+    xp = namespace(rows)
+    rows = xp.mean(xp.reshape(rows, (rows.shape[0], -1)), axis=1)
+    if batch.weight is not None:
+        rows = rows * batch.weight
+    for path, price in tape.penalties.items():
+        rows = rows + price(tape.parameter(path)).array
+    return rows, each(lambda value: value.array, done.y_pred)
+
+
+def _in_order(state: State, like: State) -> State:
+    """The same state with the keys in the order of `like`: JAX sorts them."""
+    return State(*({path: a[path] for path in b} for a, b in zip(state, like, strict=True)))
+
+
+def _to_numpy(arrays: Arrays) -> Arrays:
+    return {path: numpy.asarray(array) for path, array in arrays.items()}

@@ -1,0 +1,133 @@
+"""A pass whose corners are held: each op stays on the side where it is, so that the loss is smooth.
+
+A relu has a corner at 0, a maximum where it changes hands. Where a change of a weight crosses one, a measured
+slope is a mixture of two, and says nothing about back-propagation. Held on the sides of the present weights, the
+same pass has one slope, and it is the one that the rules promise.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy
+from numpy.typing import NDArray
+
+from pellucid.autodiff.op import Op
+from pellucid.autodiff.tape import Array, Row, Value
+from pellucid.gradcheck.restart import Restart
+from pellucid.gradcheck.variants import Changed, Column, Point, as_column, picked
+
+Numbers = NDArray[numpy.float64]
+Whole = NDArray[numpy.int64]
+
+WIDE = 2.5e-4
+"""The step of the fine measurement, for weights up to 1: its error, h⁴/30 of the fifth derivative, and what
+rounding does, 1e-16 / h, are then both near 1e-13."""
+
+
+class Closer(NamedTuple):
+    """What a second, closer look at some weights has found."""
+
+    crossed: Whole
+    """(m,) the index of the tape's row whose corner was crossed or stood on, -1 for none."""
+    place: Whole
+    """(m,) where in that row, counted in reading order."""
+    near: Numbers
+    """(m,) the slope with all sides held, over ±h, the change of the first measurement."""
+    fine: Numbers
+    """(m,) the same by a wider and more exact formula."""
+    error: Numbers
+    """(m,) how far `fine` is from the same formula over twice the distance."""
+
+
+class Held:
+    """The forward rows of a tape up to `output`, held."""
+
+    def __init__(self, output: Value) -> None:
+        self.rows = output.tape.rows[: output.row.index + 1]
+        self.output = output.row.index
+
+    @cached_property
+    def cornered(self) -> list[tuple[Row, Array]]:
+        """The rows of ops with corners, each with the side on which its numbers are."""
+        return [
+            (row, numpy.asarray(row.op.side.forward(numpy, *_arrays(row), **row.settings)))
+            for row in self.rows
+            if row.op is not None and row.op.side is not None
+        ]
+
+    @cached_property
+    def smooth(self) -> list[Row]:
+        """The same rows with every side held."""
+        rows = list(self.rows)
+        for row, side in self.cornered:
+            assert row.op is not None
+            rows[row.index] = _row(row.index, row.op.held, (side, *row.inputs), row, row.output)
+        return rows
+
+    @cached_property
+    def watched(self) -> list[Row]:
+        """The rows, and behind them one more for the sides of each op with corners."""
+        return self.rows + [
+            _row(len(self.rows) + k, row.op and row.op.side, row.inputs, row, side)
+            for k, (row, side) in enumerate(self.cornered)
+        ]
+
+    def closer(self, value: Value, places: Whole, h: Numbers) -> Closer:
+        """A closer look at the numbers of `value` at `places`, counted in reading order, changed by ±h (m,)."""
+        w: Numbers = value.array.reshape(-1)[places]
+        smooth = Restart(self.smooth, value.row.index, (self.output,))
+
+        def slopes(places: Whole, w: Numbers, h: Numbers) -> tuple[Numbers, ...]:
+            def between(distance: Numbers) -> Numbers:
+                """f(w + distance) - f(w - distance) over 2 · distance, as it was rounded."""
+                up, down = w + distance, w - distance
+                return (smooth.values(places, up) - smooth.values(places, down)) / (up - down)
+
+            wide = WIDE * numpy.maximum(1.0, numpy.abs(w))
+            one, two, four = between(wide), between(2 * wide), between(4 * wide)
+            fine, coarse = (4 * one - two) / 3, (4 * two - four) / 3  # the term in h² cancels
+            return between(h), fine, numpy.abs(fine - coarse)
+
+        near, fine, error = smooth.each(slopes, places, w, h)
+        return Closer(*self._crossed(value, places, w, h), near, fine, error)
+
+    def _crossed(self, value: Value, places: Whole, w: Numbers, h: Numbers) -> tuple[Whole, Whole]:
+        """The first row whose side is not the same at w - h, w and w + h, and where in it; -1 where there is none."""
+        if not self.cornered:
+            return numpy.full(places.shape, -1), numpy.zeros(places.shape, int)
+        sides = range(len(self.rows), len(self.watched))
+        watched = Restart(self.watched, value.row.index, sides)
+
+        def look(places: Whole, w: Numbers, h: Numbers) -> tuple[Whole, Whole]:
+            row, place = numpy.full(places.shape, -1), numpy.zeros(places.shape, int)
+            ends = [watched.run(places, w - h), watched.run(places, w + h)]
+            for k, (cornered, side) in reversed(list(enumerate(self.cornered))):
+                for changed in (end[len(self.rows) + k] for end in ends if len(self.rows) + k in end):
+                    differs, first = _differs(side, changed)
+                    row, place = numpy.where(differs, cornered.index, row), numpy.where(differs, first, place)
+            return row, place
+
+        row, place = watched.each(look, places, w, h)
+        return row, place
+
+
+def _differs(base: Array, changed: Changed) -> tuple[NDArray[numpy.bool_], Whole]:
+    """For each variant whether it differs from the base anywhere, and the first place, in reading order, where."""
+    if isinstance(changed, Point | Column):
+        column = as_column(numpy, base, changed)
+        other = (column.values != picked(numpy, base, column.places)).reshape(len(column.places), -1)
+        return other.any(axis=1), other.argmax(axis=1) * base.shape[-1] + column.places
+    other = (changed != base).reshape(changed.shape[0], math.prod(base.shape))
+    return other.any(axis=1), other.argmax(axis=1)
+
+
+def _row(index: int, op: Op | None, inputs: Sequence[Any], like: Row, output: Array) -> Row:
+    return Row(index, op, tuple(inputs), like.settings, output, like.path)
+
+
+def _arrays(row: Row) -> list[Any]:
+    return [v.array if isinstance(v, Value) else v for v in row.inputs]

@@ -1,0 +1,1 @@
+"""What a trained network says: what comes next, and which inputs pushed an output."""

@@ -1,0 +1,1 @@
+"""What a person holds: a network that is compiled, fitted, evaluated, saved and loaded."""

@@ -1,0 +1,164 @@
+"""The gradients of a model at given rows, both ways, without training it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy
+
+from pellucid.autodiff import Value, ops
+from pellucid.autodiff.random import permutation
+from pellucid.data.arrays import as_array
+from pellucid.data.dataset import Numbers, input_of, target_of
+from pellucid.data.named import each
+from pellucid.engine.engines import XlaEngine
+from pellucid.engine.step import Batch, State, Step
+from pellucid.errors import ShapeError, UsageError
+from pellucid.gradcheck import GradientReport, check
+from pellucid.gradcheck.restart import Progress, Restart
+from pellucid.models.arguments import check_outputs
+from pellucid.models.model import Model
+
+CHECK_ALL, WORK = 200_000, 10**10
+"""A network is checked whole where it has no more weights, and where changing them all computes no more numbers again:
+about a minute of two cores."""
+SAMPLE, LEAST = 2_000, 10
+"""Of another, so many weights are drawn, or fewer that stay within that work, but so many for each parameter. All
+parameters have the same share, as far as they are large enough."""
+
+
+def gradients(
+    model: Model, x: Any, y: Any, *, engine: str = "numpy", dtype: str = "float64"
+) -> tuple[float, dict[str, Numbers]]:
+    """The loss of these rows and its gradient with respect to each weight, by back-propagation.
+
+    Returns: the loss; {path: array of the weight's shape}. Dropout is off. Errors as for `model.fit`.
+
+    >>> import numpy as np, pellucid as pl
+    >>> model = pl.Sequential([pl.Dense(1, kernel_initializer="zeros")])
+    >>> model.compile(loss="mean_squared_error")
+    >>> loss, g = pl.gradients(model, np.array([[1.0], [2.0]]), np.array([[1.0], [3.0]]))
+    >>> loss, g["dense/kernel"].tolist(), g["dense/bias"].tolist()
+    (5.0, [[-7.0]], [-4.0])
+    """
+    step, state, batch = _prepared(model, x, y, dtype)
+
+    def both(state: State, batch: Batch) -> Any:
+        done = step.backprop(state, batch, 0, training=False)
+        return done.loss.array, done.gradients
+
+    if engine == "xla":
+        loss, found = XlaEngine(step, dtype).compiled(both)(state, batch)
+    elif engine == "numpy":
+        loss, found = both(state, batch)
+    else:
+        raise UsageError(f"engine={engine!r} is not known; it is 'xla' or 'numpy'")
+    return float(loss), {path: numpy.asarray(found[path]) for path in state.parameters}
+
+
+def check_gradients(
+    model: Model, x: Any, y: Any, *, tolerance: float = 1e-6, sample: int | None = None
+) -> GradientReport:
+    """The weights' gradients at these rows by back-propagation and by finite differences, in float64.
+
+    report.ok: no number and no op's rule is wrong; report.worst: the largest relative distance;
+    report.weights[path]: both arrays, their distances and a verdict for each number (agree, rounding, kink,
+    wrong); report.kinks and report.culprits: which corners, and which op's rule. Dropout is off.
+
+    sample: how many weights to check, drawn with a fixed seed; None for all of them, or up to 2,000 where all would
+    be more than 200,000 or take minutes. The rule of each op is tested in either case.
+
+    Errors as for `model.fit`, UsageError for a sample below 1.
+
+    >>> import numpy as np, pellucid as pl
+    >>> model = pl.Sequential([pl.Dense(3, "tanh"), pl.Dense(1)])
+    >>> model.compile(loss="mean_squared_error")
+    >>> report = pl.check_gradients(model, np.array([[0.5, -1.0], [2.0, 0.3]]), np.array([[1.0], [0.0]]))
+    >>> report.ok, report.count, report.worst < 1e-6
+    (True, 13, True)
+    """
+    step, state, batch = _prepared(model, x, y, "float64")
+    return check_step(step, state, batch, 0, training=False, tolerance=tolerance, sample=sample)
+
+
+def check_step(
+    step: Step,
+    state: State,
+    batch: Batch,
+    number: int,
+    *,
+    training: bool,
+    tolerance: float = 1e-6,
+    sample: int | None = None,
+    progress: Progress | None = None,
+) -> GradientReport:
+    """Both gradients of one step, compared. state and batch: NumPy arrays, the real numbers in float64.
+
+    progress: called with how many weights are done, and how many there are. The rest as for `check_gradients`.
+    """
+    done = step.backprop(state, batch, number, training)
+    values = {path: done.loss.tape.parameter(path) for path in state.parameters}
+    at = _places(done.loss, values, sample)
+    return check(done.loss, values, done.gradients, tolerance=tolerance, at=at, progress=progress)
+
+
+def _places(loss: Value, values: Mapping[str, Value], sample: int | None) -> dict[str, Any] | None:
+    """Which numbers of each parameter are checked; None for all."""
+    if sample is not None and sample < 1:
+        raise UsageError(f"sample={sample}: how many weights to check is a whole number, 1 or more")
+    sizes = {path: value.array.size for path, value in values.items()}
+    total = sum(sizes.values())
+    left = sample or _affordable(loss, values)
+    if left >= total:
+        return None
+    chosen: dict[str, Any] = {}
+    # From the smallest on, so that what a bias can not use of its share falls to the others.
+    for k, path in enumerate(sorted(sizes, key=lambda path: sizes[path])):
+        share = min(sizes[path], left // (len(sizes) - k))
+        chosen[path], left = permutation(sizes[path], 0, "check", path)[:share], left - share
+    return chosen
+
+
+def _affordable(loss: Value, values: Mapping[str, Value]) -> int:
+    """How many weights are checked when nobody says: all, or a sample."""
+    rows = loss.tape.rows
+    work = [Restart(rows, value.row.index, (loss.row.index,)).numbers for value in values.values()]
+    sizes = [value.array.size for value in values.values()]
+    if sum(sizes) <= CHECK_ALL and sum(size * each for size, each in zip(sizes, work, strict=True)) <= WORK:
+        return sum(sizes)
+    return max(LEAST * len(sizes), min(SAMPLE, WORK * len(work) // max(1, sum(work))))
+
+
+def feed_forward(x: Any, y: Any, weights: list[Any]) -> Numbers:
+    """The squared error of each row of a network with one sigmoid hidden layer, given as plain arrays.
+
+    x: (n, i); y: (n, o); weights: [W0 (i, h), b0 (h,), W1 (h, o), b1 (o,)]. Returns (n,): the mean of
+    (output - y)² over a row's outputs.
+
+    >>> W0, W1 = [[0.8, 0.4, 0.3], [0.2, 0.9, 0.5]], [[0.3], [0.5], [0.9]]
+    >>> feed_forward([[1.0, 1.0]], [[0.0]], [W0, [0.0] * 3, W1, [0.0]]).round(6).tolist()
+    [1.520812]
+    """
+    x, y = as_array(x, "x"), as_array(y, "y")
+    w0, b0, w1, b1 = (as_array(w, f"weights[{i}]") for i, w in enumerate(weights))
+    output = ops.sigmoid(x @ w0 + b0) @ w1 + b1
+    if output.shape != y.shape:
+        raise ShapeError(f"the network gives shape {output.shape}, but y has shape {y.shape}; they have to be equal")
+    return ops.mean(ops.square(output - y), axis=1)
+
+
+def _prepared(model: Model, x: Any, y: Any, dtype: str) -> tuple[Step, State, Batch]:
+    now = model.compiled
+    if now.loss is None:
+        raise UsageError("the model has no loss yet; call model.compile(optimizer, loss) first")
+    rows = each(lambda a: a.astype(dtype), input_of(x, dtype))
+    model.build(rows)
+    target = target_of(now.loss, y, dtype)
+    check_outputs(now.loss, now.units)
+    now.loss.check_targets(target, now.units)
+    trained, untrained = (
+        {path: array.astype(dtype) for path, array in arrays.items()}
+        for arrays in (model.parameters(), model.untrained())
+    )
+    return Step(model, now.loss, now.optimizer), State(trained, untrained=untrained), Batch(rows, target)

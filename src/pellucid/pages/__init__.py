@@ -1,0 +1,1 @@
+"""Pages of headings, formulas, tables, curves; as text, HTML and JSON."""

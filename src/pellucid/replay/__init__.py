@@ -1,0 +1,1 @@
+"""Any past step of a run again: checkpoints, replay, an opened step and its proof."""

@@ -1,0 +1,15 @@
+"""Where the data of a recorded run comes from, by what its manifest says of it."""
+
+from __future__ import annotations
+
+from pellucid.storage import RunFolder
+from pellucid.runs.folder_source import FolderSource
+from pellucid.runs.table_source import TableSource
+
+SOURCES: dict[str, type[TableSource | FolderSource]] = {"table": TableSource, "folder": FolderSource}
+
+
+def source_of(folder: RunFolder) -> TableSource | FolderSource | None:
+    """The table or the folder of files of a run; None where it was trained on arrays."""
+    kind = SOURCES.get(folder.manifest["data"]["kind"])
+    return None if kind is None else kind(folder)

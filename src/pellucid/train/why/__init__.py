@@ -1,6 +1,0 @@
-"""What went wrong in a run, if anything: found by replaying it, so that nothing has to be switched on before."""
-
-from pellucid.train.why.diagnosis import diagnose
-from pellucid.train.why.finding import Diagnosis, Finding
-
-__all__ = ["Diagnosis", "Finding", "diagnose"]
