@@ -15,7 +15,7 @@ def tape():
 
 def test_each_operation_is_a_row_in_order(tape):
     w, b = tape.parameter("w"), tape.parameter("b")
-    y = (w * 3.0 + b).tape.rows
+    y = (w * 3.0 + b).tape.nodes
     assert [row.op.name if row.op else row.path for row in y] == ["w", "b", "multiply", "add"]
     assert [row.index for row in y] == [0, 1, 2, 3]
     assert y[2].inputs == (w, 3.0)
@@ -24,7 +24,7 @@ def test_each_operation_is_a_row_in_order(tape):
 
 def test_a_parameter_is_one_row_however_often_it_is_asked_for(tape):
     assert tape.parameter("w") is tape.parameter("w")
-    assert len(tape.rows) == 1
+    assert len(tape.nodes) == 1
 
 
 def test_what_an_op_made_is_read_only(tape):
@@ -42,8 +42,8 @@ def test_what_was_given_stays_the_givers(tape):
 
 def test_an_array_from_outside_becomes_a_row(tape):
     y = tape.parameter("w") + np.array([1.0, 1.0])
-    assert [row.path for row in tape.rows[:2]] == ["w", "constant"]
-    assert all(hasattr(value, "row") for value in y.row.inputs)
+    assert [row.path for row in tape.nodes[:2]] == ["w", "constant"]
+    assert all(hasattr(value, "node") for value in y.node.inputs)
 
 
 def test_arithmetic_of_values_and_arrays_is_arrays_arithmetic(tape):
@@ -82,7 +82,7 @@ def test_a_value_has_no_truth_value(tape):
 
 
 def test_a_value_names_itself(tape):
-    assert repr(tape.parameter("w")) == "Value(w, shape=(2,), row 0)"
+    assert repr(tape.parameter("w")) == "Value(w, shape=(2,), node 0)"
     assert repr(relu(tape.parameter("w"))) == "Value(relu, shape=(2,), row 1)"
 
 
@@ -90,10 +90,10 @@ def test_rows_of_the_backward_pass_name_the_row_they_come_from(tape):
     w = tape.parameter("w")
     loss = ops.sum(w * w)
     gradients(loss, [w])
-    back = tape.rows[loss.row.index + 1 :]
+    back = tape.nodes[loss.node.index + 1 :]
     assert all(row.backward_of is not None for row in back)
-    assert all(row.backward_of is None for row in tape.rows[: loss.row.index + 1])
-    names = {tape.rows[row.backward_of].op.name for row in back}
+    assert all(row.backward_of is None for row in tape.nodes[: loss.node.index + 1])
+    names = {tape.nodes[row.backward_of].op.name for row in back}
     assert names == {"sum", "multiply"}
 
 

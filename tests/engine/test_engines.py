@@ -80,7 +80,7 @@ def test_an_open_step_holds_its_batch_its_values_and_its_gradients(rows, make_cl
 
 def test_dropout_of_an_opened_step_is_that_of_the_run(rows, make_classifier):
     run = make_classifier("sgd", 0.5).fit(rows.x, rows.y, batch_size=35, epochs=2, engine="numpy", verbose=0)
-    kept = [row for n in (2, 2, 3) for row in run.at(n).tape.rows if row.op and row.op.name == "dropout"]
+    kept = [row for n in (2, 2, 3) for row in run.at(n).tape.nodes if row.op and row.op.name == "dropout"]
     forward = [row.output for row in kept if row.backward_of is None]
     np.testing.assert_array_equal(forward[0], forward[1])
     assert ((forward[0] == 0) != (forward[2] == 0)).any()

@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import pellucid as pl
-from pellucid.autodiff import Row, Tape, Value, backprop, gradients, ops
+from pellucid.autodiff import Node, Tape, Value, backprop, gradients, ops
 from pellucid.autodiff.op import OPS, Op
 from pellucid.explain.expression import Expression
 from pellucid.explain.places import aligned
@@ -134,13 +134,13 @@ EVERY = [
 ]
 
 
-def holds(tape: Tape, worth: Worth, inline: Callable[[Row], bool], digits: float) -> None:
+def holds(tape: Tape, worth: Worth, inline: Callable[[Node], bool], digits: float) -> None:
     """Every number that an op put on the tape is what its formula says."""
     write = Expression(inline, terms=64)
-    for row in tape.rows:
+    for row in tape.nodes:
         if row.op is None or row.op.name in WHOLE:
             continue
-        largest = max(float(np.abs(np.asarray(r.output, float)).max(initial=0)) for r in tape.rows)
+        largest = max(float(np.abs(np.asarray(r.output, float)).max(initial=0)) for r in tape.nodes)
         for index in np.ndindex(row.output.shape):
             text = write.of(row, index).text
             found, recorded = worth(text), float(row.output[index])
@@ -165,7 +165,7 @@ def test_formula_is_the_number(
         factors = np.linspace(0.5, 1.5, y.array.size).round(2).reshape(y.shape)
         wrt = [v for v in values if isinstance(v, Value) and np.isdtype(v.dtype, "real floating")]
         gradients(ops.sum(y * factors), wrt)
-    assert len(tape.rows) > len(inputs)
+    assert len(tape.nodes) > len(inputs)
     # Written out, the steps of a sweep back through a sweep would fill a book.
     holds(tape, worth, lambda _: inline and name not in WHOLE, 1e-5)
 
@@ -180,11 +180,11 @@ def test_every_op_shows_the_numbers_it_was_made_from(name: str) -> None:
     if np.isdtype(y.dtype, "real floating"):
         gradients(ops.sum(y), [v for v in values if np.isdtype(v.dtype, "real floating")])
     write = Expression(lambda _: False)
-    for row in tape.rows:
+    for row in tape.nodes:
         for index in np.ndindex(row.output.shape):
             made = write.of(row, index)
-            assert row.op is None or all(use.row.index < row.index for use in made.uses)
-            assert all(0 <= i < n for use in made.uses for i, n in zip(use.index, use.row.output.shape, strict=True))
+            assert row.op is None or all(use.node.index < row.index for use in made.uses)
+            assert all(0 <= i < n for use in made.uses for i, n in zip(use.index, use.node.output.shape, strict=True))
             if row.op is not None and set(made.text) - set("0 +"):
                 assert made.uses, f"{row.op.name}{index} = {made.text}"
 
@@ -219,7 +219,7 @@ def dense(activation: str, loss: pl.Loss, classes: int) -> Tape:
 )
 def test_formulas_of_a_whole_step(activation: str, loss: pl.Loss, classes: int, worth: Worth) -> None:
     tape = dense(activation, loss, classes)
-    assert {row.op.name for row in tape.rows if row.op} >= {"matmul", "take_rows", "put_rows", "dropout"}
+    assert {row.op.name for row in tape.nodes if row.op} >= {"matmul", "take_rows", "put_rows", "dropout"}
     holds(tape, worth, lambda _: False, 1e-5)
 
 
@@ -250,25 +250,25 @@ def test_brackets_keep_the_order_of_arithmetic(tree: Any, worth: Worth) -> None:
     tape = Tape({})
     with np.errstate(all="ignore"):
         y = grown(tree, tape)
-    assume(y.row.op is not None)
-    sizes = [abs(float(row.output)) for row in tape.rows]
+    assume(y.node.op is not None)
+    sizes = [abs(float(row.output)) for row in tape.nodes]
     assume(all(np.isfinite(sizes)))
     assume(max(sizes) < 1e4)
-    assume(all(abs(float(r.inputs[1].array)) > 0.1 for r in tape.rows if r.op and r.op.name == "divide"))
+    assume(all(abs(float(r.inputs[1].array)) > 0.1 for r in tape.nodes if r.op and r.op.name == "divide"))
     # What is equal or greater by a hair only may fall otherwise in the textbook's form.
     ties = [
         abs(float(r.inputs[0].array) - float(r.inputs[1].array))
-        for r in tape.rows
+        for r in tape.nodes
         if r.op and r.op.name in ("greater", "equal", "greater_equal")
     ]
     assume(all(tie == 0 or tie > 1e-6 for tie in ties))
-    text = Expression(lambda _: True).of(y.row, ()).text
+    text = Expression(lambda _: True).of(y.node, ()).text
     assert worth(text) == pytest.approx(float(y.array), rel=1e-9, abs=1e-9 * (1 + max(sizes))), text
 
 
 def test_negative_numbers_stand_in_brackets() -> None:
     _, _, tape = backprop(lambda p: ops.sum(p["x"] @ p["w"]), {"x": -np.ones((1, 2)), "w": -2 * np.ones((2, 1))})
-    row = next(row for row in tape.rows if row.op and row.op.name == "matmul")
+    row = next(row for row in tape.nodes if row.op and row.op.name == "matmul")
     assert Expression(lambda _: False).of(row, (0, 0)).text == "(-1) × (-2) + (-1) × (-2)"
 
 
@@ -276,7 +276,7 @@ def test_a_long_sum_shows_its_largest_terms_and_the_rest_as_one(worth: Worth) ->
     x = drawn(1, 40)
     tape = Tape({})
     y = tape.given("x", x) @ tape.given("w", np.ones((40, 1)))
-    text = Expression(lambda _: False).of(y.row, (0, 0)).text
+    text = Expression(lambda _: False).of(y.node, (0, 0)).text
     assert text.count("×") == 11
     assert "from 29 smaller terms" in text
     assert worth(text) == pytest.approx(x.sum(), abs=1e-5)
@@ -304,8 +304,8 @@ def test_an_op_of_ones_own_shows_the_numbers_behind_it_by_its_axes(axes: str, te
         return xp.max(xp.diff(x, axis=-1), axis=-1)
 
     y = Op(largest_gap, axes, None, None)(Tape({}).given("x", np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 7.0]])))
-    made = Expression(lambda _: False).of(y.row, (1,))
+    made = Expression(lambda _: False).of(y.node, (1,))
     assert (made.text, made.value) == (text, 2.0)
     assert {use.index for use in made.uses} >= {(1, 0), (1, 1), (1, 2)}
-    short = Expression(lambda _: False, terms=2).of(y.row, (1,)).text
+    short = Expression(lambda _: False, terms=2).of(y.node, (1,)).text
     assert short.endswith(", …)") and short.count(",") == 2

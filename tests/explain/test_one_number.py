@@ -58,7 +58,7 @@ def test_summary_of_the_layers(classifier: Lesson) -> None:
     layers = table(page, "layer")
     assert [row["layer"] for row in layers] == ["<b>", "dropout", "dense", "dense_1"]
     assert [row["computes"] for row in layers[:2]] == ["matmul, add, tanh", "dropout"]
-    output = next(row.output for row in classifier.tape.rows if row.op and row.op.name == "relu")
+    output = next(row.output for row in classifier.tape.nodes if row.op and row.op.name == "relu")
     dense = layers[2]
     assert (dense["gives"], dense["zeros"]) == ("12 × 20", (output == 0).mean())
     assert (dense["mean"], dense["std"]) == pytest.approx((output.mean(), output.std()))
@@ -234,7 +234,7 @@ def test_parts_of_rows_where_the_tape_adds_up_otherwise() -> None:
     _, _, tape = backprop(lambda p: loss(p, slice(None)), {"w": w, "t": t})
     alone = [backprop(lambda p, i=i: loss(p, slice(i, i + 1)), {"w": w, "t": t})[1] for i in range(3)]
     for path in ("w", "t"):
-        slope = tape.rows[tape.slopes[tape.parameter(path).row.index]]
+        slope = tape.nodes[tape.slopes[tape.parameter(path).node.index]]
         for index in np.ndindex(slope.output.shape):
             parts = row_parts(slope, index, 3)
             assert parts == pytest.approx([g[path][index] for g in alone], abs=1e-12), (path, index)
@@ -253,20 +253,20 @@ def test_a_long_textbook_sum_shows_its_largest_terms_and_the_rest_as_one(worth: 
     tape = Tape({})
     x = np.round(np.linspace(-3, 3, 50), 2)[None]
     losses = ops.sparse_softmax_crossentropy(tape.given("x", x), tape.given("y", np.array([7])))
-    made = Expression(lambda _: False).of(losses.row, (0,))
+    made = Expression(lambda _: False).of(losses.node, (0,))
     assert "from 39 smaller terms" in made.text
     assert worth(made.text) == pytest.approx(float(losses.array[0]), rel=1e-5)
     assert len(made.uses) == 12  # eleven terms, and the logit of the target
     huge = ops.softmax(tape.given("x", np.array([[900.0, 901.0]])))
-    assert "exp(900)" in Expression(lambda _: False).of(huge.row, (0, 0)).text
+    assert "exp(900)" in Expression(lambda _: False).of(huge.node, (0, 0)).text
 
 
 def test_a_tape_as_a_table(classifier: Lesson) -> None:
     page = tape_page(classifier.tape)
     forward, backward = (block for block in page.to_json() if "rows" in block)
-    assert len(forward["rows"]) + len(backward["rows"]) == len(classifier.tape.rows)
+    assert len(forward["rows"]) + len(backward["rows"]) == len(classifier.tape.nodes)
     by_index = {row[0]: row for row in [*forward["rows"], *backward["rows"]]}
-    for row in classifier.tape.rows:
+    for row in classifier.tape.nodes:
         index, op, of, *_ = by_index[row.index]
         assert (index, op) == (row.index, row.op.name if row.op else "given")
         assert of == row.path or row.backward_of is not None

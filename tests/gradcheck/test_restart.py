@@ -179,7 +179,10 @@ def test_what_is_not_reached_is_0_and_not_run():
     slopes = measured(output, [w, aside, tape.parameter("unused")])
     assert [s.shape for s in slopes] == [(3,), (2,), (2, 2)]
     assert not slopes[1].any() and not slopes[2].any()
-    assert [row.op.name for row in Restart(tape.rows, w.row.index, (output.row.index,)).between] == ["multiply", "sum"]
+    assert [row.op.name for row in Restart(tape.nodes, w.node.index, (output.node.index,)).between] == [
+        "multiply",
+        "sum",
+    ]
 
 
 def test_the_output_itself():
@@ -192,7 +195,7 @@ def test_one_weight_of_a_product_moves_one_column():
     point = {"w": weights(4, 5), "b": weights(5)}
     output, tape = pass_of(lambda p: ops.tanh(X @ p["w"] + p["b"]), point)
     places = np.array([0, 7, 19])
-    (found,) = Restart(tape.rows, tape.parameter("w").row.index, [output.row.index]).run(places, np.ones(3)).values()
+    (found,) = Restart(tape.nodes, tape.parameter("w").node.index, [output.node.index]).run(places, np.ones(3)).values()
     assert isinstance(found, Column)
     assert found.places.tolist() == [0, 2, 4]
     assert found.values.shape == (3, 6, 1)

@@ -22,7 +22,7 @@ def test_a_forward_pass_number_by_number():
     model = two_three_one()
     tape = Tape({path: np.asarray(w, np.float64) for path, w in model.parameters().items()})
     output = model(tape.given("x", np.array([[1.0, 1.0]])))
-    sums, hidden = (row.output for row in tape.rows if row.path == "dense" and row.op)
+    sums, hidden = (row.output for row in tape.nodes if row.path == "dense" and row.op)
     np.testing.assert_allclose(sums, [[1.0, 1.3, 0.8]], rtol=1e-12)
     np.testing.assert_array_equal(hidden.round(6), [[0.731059, 0.785835, 0.689974]])
     assert output.array.round(6).tolist() == [[1.233212]]

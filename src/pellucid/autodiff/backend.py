@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy
 from scipy import special
 
-from pellucid.autodiff.tape import Array
-
-if TYPE_CHECKING:
-    from pellucid.autodiff.windows import Sweep  # which is made with `pad`
+from pellucid.autodiff.op import Array
+from pellucid.autodiff.windows import Sweep
 
 Around = tuple[int, int, int]
 """Along one axis: how many places before, after, and between every two numbers; fewer than 0 take numbers away."""

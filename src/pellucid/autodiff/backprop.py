@@ -1,6 +1,6 @@
 """Back-propagation: the gradient of one number with respect to everything it was made from.
 
-The tape is walked from its last row to its first. Each row knows the gradient of the loss with respect to
+The tape is walked from its last node to its first. Each node knows the gradient of the loss with respect to
 its output (`dy`); its op's rule says what that means for its inputs. A number that was used in several
 places adds up what comes back from each. (Rumelhart, Hinton and Williams 1986, doi:10.1038/323533a0.)
 """
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from pellucid.autodiff.op import namespace
 from pellucid.autodiff.ops import sum_to
-from pellucid.autodiff.tape import Array, Row, Tape, Value
+from pellucid.autodiff.tape import Array, Node, Tape, Value
 from pellucid.errors import ShapeError
 
 
@@ -49,47 +49,47 @@ def gradients(output: Value, wrt: Sequence[Value]) -> list[Value]:
             f"only one number has a gradient, but the output has shape {output.shape}; take its mean or sum first"
         )
     tape = output.tape
-    forward = tape.rows[: output.row.index + 1]
-    needed = depends_on(forward, [value.row for value in wrt])
-    with tape.backward(output.row):
+    forward = tape.nodes[: output.node.index + 1]
+    needed = depends_on(forward, [value.node for value in wrt])
+    with tape.backward(output.node):
         ones = namespace(output.array).ones_like(output.array)
-        arrived: dict[int, Value] = {output.row.index: tape.given("d" + _name(output.row), ones)}
-    for row in reversed(forward):
-        if row.op is None or row.index not in needed or row.index not in arrived:
+        arrived: dict[int, Value] = {output.node.index: tape.given("d" + _name(output.node), ones)}
+    for node in reversed(forward):
+        if node.op is None or node.index not in needed or node.index not in arrived:
             continue
-        with tape.backward(row):
-            for source, gradient in sent_back(row, arrived[row.index], tape):
-                if source.row.index in needed:
-                    before = arrived.get(source.row.index)
-                    arrived[source.row.index] = gradient if before is None else before + gradient
-    tape.slopes.update({index: gradient.row.index for index, gradient in arrived.items()})
-    return [arrived[v.row.index] if v.row.index in arrived else _zeros(v) for v in wrt]
+        with tape.backward(node):
+            for source, gradient in sent_back(node, arrived[node.index], tape):
+                if source.node.index in needed:
+                    before = arrived.get(source.node.index)
+                    arrived[source.node.index] = gradient if before is None else before + gradient
+    tape.slopes.update({index: gradient.node.index for index, gradient in arrived.items()})
+    return [arrived[v.node.index] if v.node.index in arrived else _zeros(v) for v in wrt]
 
 
-def sent_back(row: Row, dy: Value, tape: Tape) -> Iterable[tuple[Value, Value]]:
-    """Each input of a row with what the row's rule sends back to it."""
-    assert row.op is not None
-    if row.op.rule is None:  # a step function: its gradient is 0 wherever it has one
+def sent_back(node: Node, dy: Value, tape: Tape) -> Iterable[tuple[Value, Value]]:
+    """Each input of a node with what the node's rule sends back to it."""
+    assert node.op is not None
+    if node.op.rule is None:  # a step function: its gradient is 0 wherever it has one
         return
-    sent = row.op.rule(dy, Value(tape, row), *row.inputs, **row.settings)
-    for source, gradient in zip(row.inputs, sent if isinstance(sent, tuple) else (sent,), strict=True):
+    sent = node.op.rule(dy, Value(tape, node), *node.inputs, **node.settings)
+    for source, gradient in zip(node.inputs, sent if isinstance(sent, tuple) else (sent,), strict=True):
         if isinstance(source, Value) and isinstance(gradient, Value):
             repeated = gradient.shape != source.shape
             yield source, sum_to(gradient, shape=source.shape) if repeated else gradient
 
 
-def depends_on(rows: Sequence[Row], sources: Sequence[Row]) -> set[int]:
-    """The rows that any of the sources reaches: the only ones through which a gradient must flow."""
-    reached = {row.index for row in sources}
-    for row in rows:
-        if any(isinstance(value, Value) and value.row.index in reached for value in row.inputs):
-            reached.add(row.index)
+def depends_on(nodes: Sequence[Node], sources: Sequence[Node]) -> set[int]:
+    """The nodes that any of the sources reaches: the only ones through which a gradient must flow."""
+    reached = {node.index for node in sources}
+    for node in nodes:
+        if any(isinstance(value, Value) and value.node.index in reached for value in node.inputs):
+            reached.add(node.index)
     return reached
 
 
 def _zeros(value: Value) -> Value:
-    return value.tape.given(f"d{value.row.path}", namespace(value.array).zeros_like(value.array))
+    return value.tape.given(f"d{value.node.path}", namespace(value.array).zeros_like(value.array))
 
 
-def _name(row: Row) -> str:
-    return row.op.name if row.op else row.path
+def _name(node: Node) -> str:
+    return node.op.name if node.op else node.path

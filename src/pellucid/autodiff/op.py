@@ -32,13 +32,15 @@ from __future__ import annotations
 
 import inspect
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy
 
-from pellucid.autodiff.tape import Array, Value
 from pellucid.errors import UsageError
+
+Array = Any
+"""An array of any namespace that follows the Array API standard: NumPy, JAX, a JAX tracer."""
 
 OPS: dict[str, Op] = {}
 """Every op by name. The tests, the explanations and the checks walk over it."""
@@ -113,18 +115,20 @@ class Op:
     def __call__(self, *inputs: Any, **settings: Any) -> Any:
         tape = None
         for value in inputs:
-            if isinstance(value, Value):
-                if tape is not None and value.tape is not tape:
+            if (its := getattr(value, "tape", None)) is not None:  # a Value; an array is on none
+                if tape is not None and its is not tape:
                     raise UsageError(f"{self.name}: its inputs are on two tapes; run both in one pass")
-                tape = value.tape
-        if tape is not None:  # an array from outside becomes a row too: a tape refers to nothing but itself
-            inputs = tuple(
-                tape.given("constant", v) if hasattr(v, "shape") and not isinstance(v, Value) else v for v in inputs
-            )
-        arrays = [value.array if isinstance(value, Value) else value for value in inputs]
+                tape = its
+        if tape is None:
+            return self._computed(inputs, settings)
+        # An array from outside becomes a node too: a tape refers to nothing but itself.
+        inputs = tuple(tape.given("constant", v) if _is_array(v) else v for v in inputs)
+        arrays = [value.array if hasattr(value, "tape") else value for value in inputs]
+        return tape.record(self, inputs, settings, self._computed(arrays, settings))
+
+    def _computed(self, arrays: Sequence[Any], settings: Mapping[str, Any]) -> Array:
         xp = namespace(*arrays)
-        output = xp.asarray(self.forward(xp, *arrays, **settings))
-        return output if tape is None else tape.record(self, inputs, settings, output)
+        return xp.asarray(self.forward(xp, *arrays, **settings))
 
     def code(self) -> str:
         """The source text of the forward function, without its decorator."""
@@ -158,3 +162,8 @@ def namespace(*arrays: Array) -> Any:
         if not isinstance(array, numpy.ndarray | numpy.generic) and hasattr(array, "__array_namespace__"):
             return array.__array_namespace__()
     return numpy
+
+
+def _is_array(value: Any) -> bool:
+    """Whether it is an array that is on no tape."""
+    return hasattr(value, "shape") and not hasattr(value, "tape")

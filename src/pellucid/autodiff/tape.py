@@ -2,9 +2,9 @@
 
     tape = Tape({"w": array([2.0])})
     w = tape.parameter("w")             a Value: an array that lives on a tape
-    y = w * w + 1.0                     two rows: multiply, add
+    y = w * w + 1.0                     two nodes: multiply, add
 
-The arrays may be NumPy's (each row keeps numbers to look at) or JAX tracers (the same Python lines then
+The arrays may be NumPy's (each node keeps numbers to look at) or JAX tracers (the same Python lines then
 describe a program that XLA compiles). Nothing here knows which.
 """
 
@@ -13,19 +13,14 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pellucid.autodiff.op import OPS, Array, Op
 from pellucid.errors import UsageError
-
-if TYPE_CHECKING:
-    from pellucid.autodiff.op import Op
-
-# An array of any namespace that follows the Array API standard: NumPy, JAX, a JAX tracer.
-Array = Any
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Row:
+class Node:
     """One line of a tape: what was computed, from what, by whom, and what came out."""
 
     index: int
@@ -38,12 +33,12 @@ class Row:
     path: str
     """The layer that made it ("dense_1"), or the name of what was given ("dense_1/kernel", "x")."""
     backward_of: int | None = None
-    """For a row of the backward pass: the forward row whose rule made it."""
+    """For a node of the backward pass: the forward node whose rule made it."""
 
 
 @dataclass
 class Tape:
-    """What a pass needs (parameters, seed, step, whether it trains) and what it did (rows)."""
+    """What a pass needs (parameters, seed, step, whether it trains) and what it did (nodes)."""
 
     parameters: dict[str, Array]
     seed: Any = 0
@@ -62,16 +57,16 @@ class Tape:
     )
     """By the path of a parameter: what is made of it, in a namespace, after each update."""
     masks: dict[int, Value] = field(default_factory=dict[int, "Value"])
-    """For a row that holds sequences (n, t, …): which steps count, (n, t) of 1 and 0, where not all do."""
-    rows: list[Row] = field(default_factory=list[Row])
+    """For a node that holds sequences (n, t, …): which steps count, (n, t) of 1 and 0, where not all do."""
+    nodes: list[Node] = field(default_factory=list[Node])
     layers: list[tuple[object, str]] = field(default_factory=list[tuple[object, str]])
     """The layers being called, outermost first, each with its path."""
     draws: dict[str, int] = field(default_factory=dict[str, int])
     """How often each path has asked for random numbers, so that a layer called twice draws anew."""
     slopes: dict[int, int] = field(default_factory=dict[int, int])
-    """After back-propagation: for a row's index, that of the row which holds its gradient."""
+    """After back-propagation: for a node's index, that of the node which holds its gradient."""
     _given: dict[str, Value] = field(default_factory=dict[str, "Value"])
-    _backward_of: Row | None = None
+    _backward_of: Node | None = None
 
     @property
     def path(self) -> str:
@@ -93,7 +88,7 @@ class Tape:
         return self._append(None, (), {}, array, name)
 
     def record(self, op: Op, inputs: tuple[Any, ...], settings: Mapping[str, Any], output: Array) -> Value:
-        """Adds the row of one op that ran."""
+        """Adds the node of one op that ran."""
         return self._append(op, inputs, settings, output, self.path)
 
     def _append(
@@ -102,14 +97,14 @@ class Tape:
         if hasattr(output, "flags") and hasattr(output.flags, "writeable") and op is not None:
             output.flags.writeable = False
         origin = self._backward_of.index if self._backward_of is not None else None
-        row = Row(len(self.rows), op, inputs, settings, output, path, origin)
-        self.rows.append(row)
-        return Value(self, row)
+        node = Node(len(self.nodes), op, inputs, settings, output, path, origin)
+        self.nodes.append(node)
+        return Value(self, node)
 
     @contextmanager
-    def backward(self, row: Row) -> Generator[None]:
-        """While it is open, what is recorded belongs to the backward pass of `row`."""
-        before, self._backward_of = self._backward_of, row
+    def backward(self, node: Node) -> Generator[None]:
+        """While it is open, what is recorded belongs to the backward pass of `node`."""
+        before, self._backward_of = self._backward_of, node
         try:
             yield
         finally:
@@ -117,23 +112,23 @@ class Tape:
 
 
 class Value:
-    """An array on a tape. Arithmetic on it is arithmetic on the array, and adds a row to the tape."""
+    """An array on a tape. Arithmetic on it is arithmetic on the array, and adds a node to the tape."""
 
-    __slots__ = ("row", "tape")
+    __slots__ = ("node", "tape")
     __array_ufunc__ = None  # so that numpy_array @ value asks Value, instead of looping over it
     __hash__ = object.__hash__
 
-    def __init__(self, tape: Tape, row: Row) -> None:
+    def __init__(self, tape: Tape, node: Node) -> None:
         self.tape = tape
-        self.row = row
+        self.node = node
 
     @property
     def array(self) -> Array:
-        return self.row.output
+        return self.node.output
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return tuple(self.row.output.shape)
+        return tuple(self.node.output.shape)
 
     @property
     def ndim(self) -> int:
@@ -141,11 +136,11 @@ class Value:
 
     @property
     def dtype(self) -> Any:
-        return self.row.output.dtype
+        return self.node.output.dtype
 
     def __repr__(self) -> str:
-        name = self.row.op.name if self.row.op else self.row.path
-        return f"Value({name}, shape={self.shape}, row {self.row.index})"
+        name = self.node.op.name if self.node.op else self.node.path
+        return f"Value({name}, shape={self.shape}, node {self.node.index})"
 
     def __bool__(self) -> bool:
         raise UsageError(
@@ -203,6 +198,4 @@ class Value:
 
 
 def _call(name: str, *inputs: Any, **settings: Any) -> Value:
-    from pellucid.autodiff.op import OPS  # an op records on a tape, so op.py is read after this file
-
     return OPS[name](*inputs, **settings)

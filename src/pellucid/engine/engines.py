@@ -95,7 +95,7 @@ class NumpyEngine:
     def tap(self, state: State, batches: Batch, coarse: int) -> tuple[State, Tapped]:
         with numpy.errstate(all="ignore"):
             after, _, done = self.step.opened(state, batches.map(lambda array: array[0]))
-        return after, Tapped(done, [row.output for row in done.loss.tape.rows], done.gradients)
+        return after, Tapped(done, [row.output for row in done.loss.tape.nodes], done.gradients)
 
     def predict(self, state: State, batch: Batch) -> tuple[numpy.ndarray[Any, Any], Any]:
         with numpy.errstate(all="ignore"):
@@ -172,7 +172,7 @@ class XlaEngine:
         def one(now: State, batch: Batch) -> tuple[State, Report, tuple[list[Array], Arrays]]:
             after, report, done = self.step.opened(now, batch)
             self._passes[batches.shape] = done
-            rows = done.loss.tape.rows
+            rows = done.loss.tape.nodes
             kept = [row.output for row, keep in zip(rows, _kept(done, coarse), strict=True) if keep]
             # Measured gradients are on no tape, so that they cannot be worked out from one.
             return after, report, (kept, done.gradients if coarse < 2 or self.step.method is not None else {})
@@ -240,8 +240,8 @@ def _kept(done: Pass, coarse: int) -> list[bool]:
     mostly computed in one go (1); of these, those of the forward pass alone (2); then the outputs of the outermost
     layers (3); then only what was given (4).
     """
-    rows = done.loss.tape.rows
-    loss = range(last_row(done.y_pred) + 1, done.loss.row.index + 1)
+    rows = done.loss.tape.nodes
+    loss = range(last_row(done.y_pred) + 1, done.loss.node.index + 1)
     if coarse == FINEST:
         return [row.op is None or row.index not in loss for row in rows]
     if coarse < 3:

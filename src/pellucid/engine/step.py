@@ -185,7 +185,7 @@ def given(tape: Tape, name: str, arrays: Named) -> Named:
 
 def last_row(y_pred: Named) -> int:
     """The row of the tape where the prediction is whole."""
-    return max(value.row.index for value in flat("", y_pred).values())
+    return max(value.node.index for value in flat("", y_pred).values())
 
 
 def _real(array: Array, parameters: Arrays) -> Array:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from pellucid.autodiff import Row
+from pellucid.autodiff import Node
 from pellucid.errors import UsageError
 from pellucid.explain.step_data import Material, check_index
 from pellucid.explain.text import Index, Text
@@ -17,7 +17,7 @@ LINES = 24
 TERMS = 6
 """Of a sum's terms on such a page, where each leads to more lines."""
 
-Place = tuple[Row, Index]
+Place = tuple[Node, Index]
 
 
 def number_page(step: Material, path: str, index: Index, lines: int = LINES) -> Page:
@@ -49,7 +49,7 @@ def gradient_page(step: Material, path: str, index: Index, lines: int = LINES) -
     return page
 
 
-def _data_row(step: Material, page: Page, row: Row, index: Index) -> None:
+def _data_row(step: Material, page: Page, row: Node, index: Index) -> None:
     if index and row.output.shape[0] == len(step.rows) and row.path not in step.parameters:
         page.words(f"Row {index[0]} of the batch is {step.called(index[0])}.")
 
@@ -90,7 +90,7 @@ def _follow(step: Material, page: Page, start: Place, lines: int) -> None:
     page.words("  … and so on")
 
 
-def _line(step: Material, page: Page, row: Row, index: Index) -> Text:
+def _line(step: Material, page: Page, row: Node, index: Index) -> Text:
     made = step.text(row, index, TERMS)
     page.formula(step.where(row, index), made.text, row.output[index])
     return made
@@ -99,15 +99,15 @@ def _line(step: Material, page: Page, row: Row, index: Index) -> Text:
 def _parts(made: Text) -> list[Place]:
     """The numbers of a formula, by how much they contribute; a constant says all in the formula itself."""
     by_size = sorted(made.uses, key=lambda use: -use.size)
-    return [(use.row, use.index) for use in by_size if use.row.op is not None or use.row.path != "constant"]
+    return [(use.node, use.index) for use in by_size if use.node.op is not None or use.node.path != "constant"]
 
 
-def _opens(start: Place, row: Row) -> bool:
+def _opens(start: Place, row: Node) -> bool:
     """Whether a number is opened further: not what was given; for a gradient, gradients alone."""
     return row.op is not None and (start[0].backward_of is None or row.backward_of is not None)
 
 
-def _end(step: Material, start: Place, row: Row) -> bool:
+def _end(step: Material, start: Place, row: Node) -> bool:
     """Whether the way ends here, at the data, or at ∂L/∂L."""
     if start[0].backward_of is not None:
         return row.op is None and row.backward_of is not None

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy
 
-from pellucid.autodiff import Row, Value
+from pellucid.autodiff import Node, Value
 from pellucid.data.tables.category_name import said
 from pellucid.errors import UsageError
 from pellucid.explain.places import origin
@@ -61,13 +61,13 @@ def unit_page(step: Material, path: str, unit: int, place: int) -> Page:
     return page
 
 
-def _others(rows: list[Row]) -> list[Row]:
+def _others(rows: list[Node]) -> list[Node]:
     """What other layers gave, where a layer works on it number by number: the parts of a sum, say."""
-    found: dict[int, Row] = {}
+    found: dict[int, Node] = {}
     for row in rows:
         for value in row.inputs if row.op is not None and row.op.elementwise else ():
-            if isinstance(value, Value) and value.row.op is not None and value.shape == row.output.shape:
-                found[value.row.index] = value.row
+            if isinstance(value, Value) and value.node.op is not None and value.shape == row.output.shape:
+                found[value.node.index] = value.node
     return [row for row in found.values() if row.path != rows[0].path]
 
 
@@ -143,7 +143,7 @@ def _forward(step: Material, page: Page, place: int) -> None:
             path = row.path
             page.heading(f"Forward: {step.place(row)}")
         if row.output.ndim == 0:
-            whole = row.index == step.loss.row.index and row.op is not None and row.op.name == "mean"
+            whole = row.index == step.loss.node.index and row.op is not None and row.op.name == "mean"
             name = "loss (mean over the batch)" if whole else step.name(row)
             page.formula(name, step.text(row, ()).text, row.output)
             continue
@@ -151,7 +151,7 @@ def _forward(step: Material, page: Page, place: int) -> None:
             _unit(step, page, row, index)
 
 
-def _places(step: Material, row: Row, place: int) -> Iterator[Index]:
+def _places(step: Material, row: Node, place: int) -> Iterator[Index]:
     """The places of a row of the tape that belong to one row of the batch; all, where it is of no one row."""
     shape = row.output.shape
     if shape[0] != len(step.rows):
@@ -159,17 +159,17 @@ def _places(step: Material, row: Row, place: int) -> Iterator[Index]:
     return ((place, *unit) for unit in numpy.ndindex(shape[1:]))
 
 
-def _unit(step: Material, page: Page, row: Row, index: Index) -> None:
+def _unit(step: Material, page: Page, row: Node, index: Index) -> None:
     page.formula(_called(step, row, index), step.text(row, index).text, row.output[index])
 
 
-def _slope(step: Material, page: Page, row: Row, index: Index) -> None:
+def _slope(step: Material, page: Page, row: Node, index: Index) -> None:
     slope = step.slopes.get(row.index)
     if slope is not None:
         page.formula(f"∂L/∂ {_called(step, row, index)}", step.text(slope, index).text, slope.output[index])
 
 
-def _called(step: Material, row: Row, index: Index) -> str:
+def _called(step: Material, row: Node, index: Index) -> str:
     """A number without its row of the batch, which the page is about."""
     unit = ",".join(str(i) for i in (index[1:] if row.output.shape[0] == len(step.rows) else index))
     return f"{step.name(row)}[{unit}]" if unit else step.name(row)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy
 
-from pellucid.autodiff import Row
+from pellucid.autodiff import Node
 from pellucid.errors import UsageError
 from pellucid.explain.one_row import opening, weight_lines
 from pellucid.explain.places import moved, reduced_from
@@ -60,7 +60,7 @@ def _pushed(step: Material, page: Page, path: str, index: Index) -> None:
     )
 
 
-def row_parts(row: Row, index: Index, count: int) -> Any:
+def row_parts(row: Node, index: Index, count: int) -> Any:
     """What each of the `count` rows of the batch adds to one number of a weight's gradient.
 
     None where the row of the tape is not plainly such a sum: matmul, sum_to, put_rows, and sums and moves of
@@ -72,12 +72,12 @@ def row_parts(row: Row, index: Index, count: int) -> Any:
     if source is not None:
         return None if isinstance(source, Text) else row_parts(*source, count)
     if row.op.name == "add":
-        each = [row_parts(value.row, index, count) for value in row.inputs if value.shape == row.output.shape]
+        each = [row_parts(value.node, index, count) for value in row.inputs if value.shape == row.output.shape]
         return None if len(each) < 2 or any(part is None for part in each) else sum(each)
     if row.op.name == "matmul":
         return _products(row, index, count)
     if row.op.name == "sum_to":
-        return _reduced(row.inputs[0].row, reduced_from(row, index), count)
+        return _reduced(row.inputs[0].node, reduced_from(row, index), count)
     if row.op.name == "put_rows":
         rows, codes = (value.array for value in row.inputs)
         here = numpy.clip(codes, 0, int(row.settings["count"]) - 1) == index[0]
@@ -86,20 +86,20 @@ def row_parts(row: Row, index: Index, count: int) -> Any:
     return None
 
 
-def _products(row: Row, index: Index, count: int) -> Any:
+def _products(row: Node, index: Index, count: int) -> Any:
     """What a matmul adds up: a product for each row, or for each step of each row."""
     x, dz = row.inputs
     if x.ndim != dz.ndim:
         return None
     *outer, i, o = index
     found = x.array[(*outer, i)] * dz.array[(*outer, slice(None), o)]
-    laid = dz.row.op is not None and dz.row.op.name == "reshape" and dz.row.inputs[0].shape[0] == count
+    laid = dz.node.op is not None and dz.node.op.name == "reshape" and dz.node.inputs[0].shape[0] == count
     if len(found) != count and not laid:
         return None
     return found.reshape(count, -1).sum(axis=1)
 
 
-def _reduced(source: Row, ranges: list[range], count: int) -> Any:
+def _reduced(source: Node, ranges: list[range], count: int) -> Any:
     """A sum over the rows of the batch and more: by row. Its source may itself have been summed over more."""
     part = source.output[tuple(slice(r.start, r.stop) for r in ranges)]
     if part.shape[:1] != (count,):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy
 
-from pellucid.autodiff import Row
+from pellucid.autodiff import Node
 from pellucid.errors import UsageError
 from pellucid.explain.one_row import target
 from pellucid.explain.step_data import Material
@@ -156,7 +156,7 @@ def _next(step: Material, page: Page) -> None:
         page.link("one weight: gradient, the rows behind it, update", step.typed("weight", path, (0,) * array.ndim))
 
 
-def _on_from_layer(step: Material, page: Page, path: str, rows: list[Row], weights: list[str]) -> None:
+def _on_from_layer(step: Material, page: Page, path: str, rows: list[Node], weights: list[str]) -> None:
     page.heading("Look further")
     if rows:
         index = (0,) * rows[-1].output.ndim
@@ -166,7 +166,7 @@ def _on_from_layer(step: Material, page: Page, path: str, rows: list[Row], weigh
         page.link("one of its weights", step.typed("weight", weight, (0,) * step.parameters[weight].ndim))
 
 
-def _numbers(step: Material, page: Page, row: Row) -> None:
+def _numbers(step: Material, page: Page, row: Node) -> None:
     """The layer's output and its gradient: the distributions, and the first numbers."""
     slope = step.slopes.get(row.index)
     page.distribution(row.output, step.name(row))

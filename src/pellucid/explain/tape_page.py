@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy
 
-from pellucid.autodiff import Row, Tape, Value
+from pellucid.autodiff import Node, Tape, Value
 from pellucid.pages.block import Cell
 from pellucid.pages.number import number
 from pellucid.pages.page import Page
@@ -38,8 +38,8 @@ def tape_page(tape: Tape) -> Page:
         4  multiply  multiply (1)  2, 0    one number  2
     """
     page = Page()
-    forward = [row for row in tape.rows if row.backward_of is None]
-    backward = [row for row in tape.rows if row.backward_of is not None]
+    forward = [row for row in tape.nodes if row.backward_of is None]
+    backward = [row for row in tape.nodes if row.backward_of is not None]
     for name, rows in (("Forward", forward), ("Backward", backward)):
         if not rows:
             continue
@@ -47,7 +47,7 @@ def tape_page(tape: Tape) -> Page:
         page.table(COLUMNS, [_line(tape, row) for row in rows[:ROWS]])
         if len(rows) > ROWS:
             page.words(f"  … and {len(rows) - ROWS:,} more")
-    if not tape.rows:
+    if not tape.nodes:
         page.words("an empty tape")
     return page
 
@@ -82,22 +82,22 @@ def model_page(name: str, rows: Iterable[Mapping[str, Any]]) -> Page:
     return page
 
 
-def _line(tape: Tape, row: Row) -> tuple[Cell, ...]:
+def _line(tape: Tape, row: Node) -> tuple[Cell, ...]:
     inputs = ", ".join(_input(value) for value in row.inputs)
     of = row.path
     if row.backward_of is not None and row.op is not None:  # several rules of one layer: say whose
-        source = tape.rows[row.backward_of]
+        source = tape.nodes[row.backward_of]
         of = f"{row.path or _name(source)} ({row.backward_of})"
     return (row.index, _name(row), of, inputs, _shape(row.output.shape), _numbers(row.output))
 
 
-def _name(row: Row) -> str:
+def _name(row: Node) -> str:
     return row.op.name if row.op else "given"
 
 
 def _input(value: Any) -> str:
     if isinstance(value, Value):
-        return str(value.row.index)
+        return str(value.node.index)
     return number(value) if isinstance(value, int | float) else type(value).__name__
 
 

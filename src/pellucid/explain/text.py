@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pellucid.autodiff import Row
+from pellucid.autodiff import Node
 from pellucid.pages.number import number
 
 Index = tuple[int, ...]
@@ -20,7 +20,7 @@ TERMS = 12
 class Use:
     """A number that a formula shows: where it stands on the tape, and how much it contributes."""
 
-    row: Row
+    node: Node
     index: Index
     size: float
 

@@ -278,13 +278,13 @@ def _explained(error: Diverged, step: Step) -> NotFiniteError:
     plain = State(*({path: numpy.asarray(a) for path, a in part.items()} for part in error.state))
     with numpy.errstate(all="ignore"):
         tape = step.forward(plain, error.batch, error.step).loss.tape
-    bad = next((row for row in tape.rows if not _finite(row.output)), None)
+    bad = next((row for row in tape.nodes if not _finite(row.output)), None)
     if bad is None:
         where = "the first value that is not finite is in the gradients or an update of the weights"
     elif bad.path and bad.op:
         where = f"the first value that is not finite is in {bad.path}"
     else:
-        made = [row for row in tape.rows[: bad.index] if row.op and row.path]
+        made = [row for row in tape.nodes[: bad.index] if row.op and row.path]
         large = f" of the output of {made[-1].path}, as large as {abs(made[-1].output).max():.3g}" if made else ""
         where = f"the first value that is not finite is the loss{large}"
     rate = float(step.optimizer.rate(numpy, error.step))

@@ -16,7 +16,7 @@ import numpy
 from numpy.typing import NDArray
 
 from pellucid.autodiff.op import Op
-from pellucid.autodiff.tape import Array, Row, Value
+from pellucid.autodiff.tape import Array, Node, Value
 from pellucid.gradcheck.restart import Restart
 from pellucid.gradcheck.variants import Changed, Column, Point, as_column, picked
 
@@ -32,9 +32,9 @@ class Closer(NamedTuple):
     """What a second, closer look at some weights has found."""
 
     crossed: Whole
-    """(m,) the index of the tape's row whose corner was crossed or stood on, -1 for none."""
+    """(m,) the index of the tape's node whose corner was crossed or stood on, -1 for none."""
     place: Whole
-    """(m,) where in that row, counted in reading order."""
+    """(m,) where in that node, counted in reading order."""
     near: Numbers
     """(m,) the slope with all sides held, over ±h, the change of the first measurement."""
     fine: Numbers
@@ -44,42 +44,42 @@ class Closer(NamedTuple):
 
 
 class Held:
-    """The forward rows of a tape up to `output`, held."""
+    """The forward nodes of a tape up to `output`, held."""
 
     def __init__(self, output: Value) -> None:
-        self.rows = output.tape.rows[: output.row.index + 1]
-        self.output = output.row.index
+        self.nodes = output.tape.nodes[: output.node.index + 1]
+        self.output = output.node.index
 
     @cached_property
-    def cornered(self) -> list[tuple[Row, Array]]:
-        """The rows of ops with corners, each with the side on which its numbers are."""
+    def cornered(self) -> list[tuple[Node, Array]]:
+        """The nodes of ops with corners, each with the side on which its numbers are."""
         return [
-            (row, numpy.asarray(row.op.side.forward(numpy, *_arrays(row), **row.settings)))
-            for row in self.rows
-            if row.op is not None and row.op.side is not None
+            (node, numpy.asarray(node.op.side.forward(numpy, *_arrays(node), **node.settings)))
+            for node in self.nodes
+            if node.op is not None and node.op.side is not None
         ]
 
     @cached_property
-    def smooth(self) -> list[Row]:
-        """The same rows with every side held."""
-        rows = list(self.rows)
-        for row, side in self.cornered:
-            assert row.op is not None
-            rows[row.index] = _row(row.index, row.op.held, (side, *row.inputs), row, row.output)
-        return rows
+    def smooth(self) -> list[Node]:
+        """The same nodes with every side held."""
+        nodes = list(self.nodes)
+        for node, side in self.cornered:
+            assert node.op is not None
+            nodes[node.index] = _node(node.index, node.op.held, (side, *node.inputs), node, node.output)
+        return nodes
 
     @cached_property
-    def watched(self) -> list[Row]:
-        """The rows, and behind them one more for the sides of each op with corners."""
-        return self.rows + [
-            _row(len(self.rows) + k, row.op and row.op.side, row.inputs, row, side)
-            for k, (row, side) in enumerate(self.cornered)
+    def watched(self) -> list[Node]:
+        """The nodes, and behind them one more for the sides of each op with corners."""
+        return self.nodes + [
+            _node(len(self.nodes) + k, node.op and node.op.side, node.inputs, node, side)
+            for k, (node, side) in enumerate(self.cornered)
         ]
 
     def closer(self, value: Value, places: Whole, h: Numbers) -> Closer:
         """A closer look at the numbers of `value` at `places`, counted in reading order, changed by ±h (m,)."""
         w: Numbers = value.array.reshape(-1)[places]
-        smooth = Restart(self.smooth, value.row.index, (self.output,))
+        smooth = Restart(self.smooth, value.node.index, (self.output,))
 
         def slopes(places: Whole, w: Numbers, h: Numbers) -> tuple[Numbers, ...]:
             def between(distance: Numbers) -> Numbers:
@@ -96,23 +96,23 @@ class Held:
         return Closer(*self._crossed(value, places, w, h), near, fine, error)
 
     def _crossed(self, value: Value, places: Whole, w: Numbers, h: Numbers) -> tuple[Whole, Whole]:
-        """The first row whose side is not the same at w - h, w and w + h, and where in it; -1 where there is none."""
+        """The first node whose side is not the same at w - h, w and w + h, and where in it; -1 where there is none."""
         if not self.cornered:
             return numpy.full(places.shape, -1), numpy.zeros(places.shape, int)
-        sides = range(len(self.rows), len(self.watched))
-        watched = Restart(self.watched, value.row.index, sides)
+        sides = range(len(self.nodes), len(self.watched))
+        watched = Restart(self.watched, value.node.index, sides)
 
         def look(places: Whole, w: Numbers, h: Numbers) -> tuple[Whole, Whole]:
-            row, place = numpy.full(places.shape, -1), numpy.zeros(places.shape, int)
+            node, place = numpy.full(places.shape, -1), numpy.zeros(places.shape, int)
             ends = [watched.run(places, w - h), watched.run(places, w + h)]
             for k, (cornered, side) in reversed(list(enumerate(self.cornered))):
-                for changed in (end[len(self.rows) + k] for end in ends if len(self.rows) + k in end):
+                for changed in (end[len(self.nodes) + k] for end in ends if len(self.nodes) + k in end):
                     differs, first = _differs(side, changed)
-                    row, place = numpy.where(differs, cornered.index, row), numpy.where(differs, first, place)
-            return row, place
+                    node, place = numpy.where(differs, cornered.index, node), numpy.where(differs, first, place)
+            return node, place
 
-        row, place = watched.each(look, places, w, h)
-        return row, place
+        node, place = watched.each(look, places, w, h)
+        return node, place
 
 
 def _differs(base: Array, changed: Changed) -> tuple[NDArray[numpy.bool_], Whole]:
@@ -125,9 +125,9 @@ def _differs(base: Array, changed: Changed) -> tuple[NDArray[numpy.bool_], Whole
     return other.any(axis=1), other.argmax(axis=1)
 
 
-def _row(index: int, op: Op | None, inputs: Sequence[Any], like: Row, output: Array) -> Row:
-    return Row(index, op, tuple(inputs), like.settings, output, like.path)
+def _node(index: int, op: Op | None, inputs: Sequence[Any], like: Node, output: Array) -> Node:
+    return Node(index, op, tuple(inputs), like.settings, output, like.path)
 
 
-def _arrays(row: Row) -> list[Any]:
-    return [v.array if isinstance(v, Value) else v for v in row.inputs]
+def _arrays(node: Node) -> list[Any]:
+    return [v.array if isinstance(v, Value) else v for v in node.inputs]

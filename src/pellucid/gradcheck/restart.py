@@ -1,9 +1,9 @@
-"""A finished pass, run again for many changed weights at once, from the first row that each of them touches.
+"""A finished pass, run again for many changed weights at once, from the first node that each of them touches.
 
-    again = Restart(rows, source=3, outputs=(41,))
+    again = Restart(nodes, source=3, outputs=(41,))
     losses, = again.each(lambda places, values: again.run(places, values), places, values)
 
-Only the rows that the changed array reaches and that lead to the outputs are run again; all others keep the
+Only the nodes that the changed array reaches and that lead to the outputs are run again; all others keep the
 numbers of the tape.
 """
 
@@ -19,7 +19,7 @@ import numpy
 
 from pellucid.autodiff.backend import in_turn, is_numpy
 from pellucid.autodiff.op import namespace
-from pellucid.autodiff.tape import Array, Row, Value
+from pellucid.autodiff.tape import Array, Node, Value
 from pellucid.gradcheck.axes_check import does_as_its_axes_say
 from pellucid.gradcheck.batching import lift, one_by_one
 from pellucid.gradcheck.variants import Call, Changed, Input, Point, dense, size
@@ -38,17 +38,17 @@ Progress = Callable[[int, int], None]
 class Restart:
     """What has to run again when one array of a tape changes.
 
-    rows: of a forward pass, in order. source: the index of the row whose output is changed. outputs: the indices
-    of the rows that are wanted.
+    nodes: of a forward pass, in order. source: the index of the node whose output is changed. outputs: the indices
+    of the nodes that are wanted.
     """
 
-    def __init__(self, rows: Sequence[Row], source: int, outputs: Sequence[int]) -> None:
-        self.rows, self.source, self.outputs = rows, source, tuple(outputs)
-        self.xp = namespace(rows[source].output)
-        self.between = _between(rows, source, outputs)
+    def __init__(self, nodes: Sequence[Node], source: int, outputs: Sequence[int]) -> None:
+        self.nodes, self.source, self.outputs = nodes, source, tuple(outputs)
+        self.xp = namespace(nodes[source].output)
+        self.between = _between(nodes, source, outputs)
         last: dict[int, int] = {}
-        for row in self.between:
-            last |= {v.row.index: row.index for v in row.inputs if isinstance(v, Value)}
+        for node in self.between:
+            last |= {v.node.index: node.index for v in node.inputs if isinstance(v, Value)}
         self._ending: dict[int, list[int]] = {}
         for index, at in last.items():
             if index not in outputs:
@@ -62,17 +62,17 @@ class Restart:
     @property
     def numbers(self) -> int:
         """How many numbers a pass computes again, at most, for one change."""
-        return sum(row.output.size for row in self.between)
+        return sum(node.output.size for node in self.between)
 
     def run(self, places: Array, values: Array) -> dict[int, Changed]:
-        """The wanted rows for P variants: in variant p, number places[p] of the source, in reading order, is
-        values[p]. A row that the source does not reach is left out."""
+        """The wanted nodes for P variants: in variant p, number places[p] of the source, in reading order, is
+        values[p]. A node that the source does not reach is left out."""
         return self._run(places, values)[0]
 
     def values(self, places: Array, values: Array) -> Array:
-        """The first wanted row, one number, for P variants: (P,)."""
+        """The first wanted node, one number, for P variants: (P,)."""
         found = self.run(places, values)
-        base = self.rows[self.outputs[0]].output
+        base = self.nodes[self.outputs[0]].output
         if self.outputs[0] not in found:
             return self.xp.broadcast_to(self.xp.reshape(base, ()), places.shape)
         return self.xp.reshape(dense(self.xp, base, found[self.outputs[0]]), (-1,))
@@ -80,40 +80,40 @@ class Restart:
     def _run(self, places: Array, values: Array) -> tuple[dict[int, Changed], int]:
         """Also the largest count of numbers that were kept at a time."""
         changed: dict[int, Changed] = {self.source: Point(places, values)}
-        if not self.rows[self.source].output.shape:
+        if not self.nodes[self.source].output.shape:
             changed[self.source] = values
         most = kept = size(changed[self.source])
-        for row in self.between:
-            assert row.op is not None
-            call = Call(self.xp, row.op, self._inputs(row, changed), row.settings, row.output)
-            changed[row.index] = one_by_one(call) if row.index in self._untrusted else lift(call)
-            kept += size(changed[row.index])
+        for node in self.between:
+            assert node.op is not None
+            call = Call(self.xp, node.op, self._inputs(node, changed), node.settings, node.output)
+            changed[node.index] = one_by_one(call) if node.index in self._untrusted else lift(call)
+            kept += size(changed[node.index])
             most = max(most, kept)
-            for index in self._ending.get(row.index, ()):
+            for index in self._ending.get(node.index, ()):
                 if index in changed:
                     kept -= size(changed.pop(index))
         return {index: changed[index] for index in self.outputs if index in changed}, most
 
-    def _inputs(self, row: Row, changed: Mapping[int, Changed]) -> list[Input]:
+    def _inputs(self, node: Node, changed: Mapping[int, Changed]) -> list[Input]:
         return [
-            Input(self.rows[v.row.index].output, changed.get(v.row.index)) if isinstance(v, Value) else Input(v)
-            for v in row.inputs
+            Input(self.nodes[v.node.index].output, changed.get(v.node.index)) if isinstance(v, Value) else Input(v)
+            for v in node.inputs
         ]
 
     @cached_property
     def _untrusted(self) -> set[int]:
-        """The rows of ops from elsewhere that do not do with variants what their axes say."""
+        """The nodes of ops from elsewhere that do not do with variants what their axes say."""
         if not is_numpy(self.xp):
             return set()
-        reached = {self.source, *(row.index for row in self.between)}
-        return {row.index for row in self.between if not self._trusted(row, reached)}
+        reached = {self.source, *(node.index for node in self.between)}
+        return {node.index for node in self.between if not self._trusted(node, reached)}
 
-    def _trusted(self, row: Row, reached: set[int]) -> bool:
-        assert row.op is not None
-        if row.op.forward.__module__.startswith("pellucid."):  # the tests hold the library's own to it
+    def _trusted(self, node: Node, reached: set[int]) -> bool:
+        assert node.op is not None
+        if node.op.forward.__module__.startswith("pellucid."):  # the tests hold the library's own to it
             return True
-        call = Call(self.xp, row.op, self._inputs(row, {}), row.settings, row.output)
-        return does_as_its_axes_say(call, [isinstance(v, Value) and v.row.index in reached for v in row.inputs])
+        call = Call(self.xp, node.op, self._inputs(node, {}), node.settings, node.output)
+        return does_as_its_axes_say(call, [isinstance(v, Value) and v.node.index in reached for v in node.inputs])
 
     def chunk(self, places: Array, values: Array) -> int:
         """How many variants may be run at a time."""
@@ -164,14 +164,14 @@ def _in_threads(f: Callable[[int], T], items: Sequence[int]) -> Iterator[T]:
         yield from pool.map(one, items)
 
 
-def _between(rows: Sequence[Row], source: int, outputs: Sequence[int]) -> list[Row]:
-    """The rows after the source that it reaches and that lead to an output."""
+def _between(nodes: Sequence[Node], source: int, outputs: Sequence[int]) -> list[Node]:
+    """The nodes after the source that it reaches and that lead to an output."""
     reached = {source}
-    for row in rows[source + 1 : max(outputs) + 1]:
-        if any(isinstance(v, Value) and v.row.index in reached for v in row.inputs):
-            reached.add(row.index)
+    for node in nodes[source + 1 : max(outputs) + 1]:
+        if any(isinstance(v, Value) and v.node.index in reached for v in node.inputs):
+            reached.add(node.index)
     wanted = set(outputs)
-    for row in reversed(rows[: max(outputs) + 1]):
-        if row.index in wanted:
-            wanted |= {v.row.index for v in row.inputs if isinstance(v, Value)}
-    return [rows[index] for index in sorted(reached & wanted) if index != source]
+    for node in reversed(nodes[: max(outputs) + 1]):
+        if node.index in wanted:
+            wanted |= {v.node.index for v in node.inputs if isinstance(v, Value)}
+    return [nodes[index] for index in sorted(reached & wanted) if index != source]

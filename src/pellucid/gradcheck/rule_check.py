@@ -1,4 +1,4 @@
-"""Which op's backward rule is wrong: each row of a pass, tested alone on the numbers it met.
+"""Which op's backward rule is wrong: each node of a pass, tested alone on the numbers it met.
 
 A rule says what a small change of an op's input does to a weighted sum of its outputs. That is measured, with the
 op's sides held (held.py), along random directions: no other op, and no weight, has a part in it.
@@ -14,7 +14,7 @@ import numpy
 from numpy.typing import NDArray
 
 from pellucid.autodiff.backprop import depends_on, sent_back
-from pellucid.autodiff.tape import Row, Tape, Value
+from pellucid.autodiff.tape import Node, Tape, Value
 
 Numbers = NDArray[numpy.float64]
 EPS64 = float(numpy.finfo(numpy.float64).eps)
@@ -60,34 +60,34 @@ def culprits(output: Value, wrt: Sequence[Value], tolerance: float = 1e-6) -> li
     >>> culprits(ops.sum(ops.relu(w) * ops.tanh(w)), [w])
     []
     """
-    forward = output.tape.rows[: output.row.index + 1]
-    reached = depends_on(forward, [value.row for value in wrt])
+    forward = output.tape.nodes[: output.node.index + 1]
+    reached = depends_on(forward, [value.node for value in wrt])
     found: dict[tuple[str, str], Culprit] = {}
-    for row in forward:
-        if row.op is None or row.index not in reached:
+    for node in forward:
+        if node.op is None or node.index not in reached:
             continue
-        for k, source in enumerate(row.inputs):
-            if isinstance(source, Value) and source.row.index in reached and source.array.size:
-                culprit = _test(row, k, tolerance)
-                before = found.get((row.op.name, row.path))
+        for k, source in enumerate(node.inputs):
+            if isinstance(source, Value) and source.node.index in reached and source.array.size:
+                culprit = _test(node, k, tolerance)
+                before = found.get((node.op.name, node.path))
                 if culprit is not None and (before is None or before.relative < culprit.relative):
-                    found[row.op.name, row.path] = culprit
+                    found[node.op.name, node.path] = culprit
     return list(found.values())
 
 
-def _test(row: Row, k: int, tolerance: float) -> Culprit | None:
-    """The rule of one row for its input number k, along a few directions; None where it agrees in any."""
-    assert row.op is not None
-    draw = numpy.random.default_rng(row.index)
+def _test(node: Node, k: int, tolerance: float) -> Culprit | None:
+    """The rule of one node for its input number k, along a few directions; None where it agrees in any."""
+    assert node.op is not None
+    draw = numpy.random.default_rng(node.index)
     by_rule: list[float] = []
     by_change: list[float] = []
     with numpy.errstate(all="ignore"):
         for _ in range(DIRECTIONS):
-            counts: Numbers = draw.normal(size=row.output.shape)
-            direction = _scale(row.inputs[k].array) * draw.choice([-1.0, 1.0], row.inputs[k].shape)
-            terms = _sent(row, k, counts) * direction
+            counts: Numbers = draw.normal(size=node.output.shape)
+            direction = _scale(node.inputs[k].array) * draw.choice([-1.0, 1.0], node.inputs[k].shape)
+            terms = _sent(node, k, counts) * direction
             rule = float(terms.sum())
-            slope = _slope(_along(row, k, counts, direction), rule, float(numpy.linalg.norm(terms)), tolerance)
+            slope = _slope(_along(node, k, counts, direction), rule, float(numpy.linalg.norm(terms)), tolerance)
             if slope is None:
                 return None
             by_rule.append(rule)
@@ -96,7 +96,7 @@ def _test(row: Row, k: int, tolerance: float) -> Culprit | None:
     relative = float((numpy.abs(a - b) / numpy.maximum(numpy.abs(a), numpy.abs(b))).max())
     factor = float(a @ b / (b @ b)) if b.any() else numpy.nan
     steady = a.any() and bool((numpy.abs(a - factor * b) <= 1e-5 * numpy.abs(a).max()).all())
-    return Culprit(row.op.name, row.path, k, relative, factor if steady else None)
+    return Culprit(node.op.name, node.path, k, relative, factor if steady else None)
 
 
 def _slope(f: Callable[[float], tuple[float, float]], rule: float, size: float, tolerance: float) -> float | None:
@@ -120,31 +120,31 @@ def _slope(f: Callable[[float], tuple[float, float]], rule: float, size: float, 
     return slope
 
 
-def _along(row: Row, k: int, counts: Numbers, direction: Numbers) -> Callable[[float], tuple[float, float]]:
+def _along(node: Node, k: int, counts: Numbers, direction: Numbers) -> Callable[[float], tuple[float, float]]:
     """t to the weighted sum of the op's outputs with input k moved by t · direction, and the size of its terms."""
-    op, arrays = row.op, [v.array if isinstance(v, Value) else v for v in row.inputs]
+    op, arrays = node.op, [v.array if isinstance(v, Value) else v for v in node.inputs]
     assert op is not None
     forward = op.forward
     ahead: list[Any] = []
     if op.side is not None and op.held is not None:
-        ahead, forward = [op.side.forward(numpy, *arrays, **row.settings)], op.held.forward
+        ahead, forward = [op.side.forward(numpy, *arrays, **node.settings)], op.held.forward
 
     def f(t: float) -> tuple[float, float]:
         moved = [*arrays[:k], arrays[k] + t * direction, *arrays[k + 1 :]]
-        terms = counts * forward(numpy, *ahead, *moved, **row.settings)
+        terms = counts * forward(numpy, *ahead, *moved, **node.settings)
         return float(terms.sum()), float(numpy.abs(terms).sum())
 
     return f
 
 
-def _sent(row: Row, k: int, counts: Numbers) -> Numbers:
+def _sent(node: Node, k: int, counts: Numbers) -> Numbers:
     """What the rule sends back to input k where the output's gradient is `counts`."""
-    assert row.op is not None
+    assert node.op is not None
     tape = Tape({})
-    inputs = tuple(tape.given("input", v.array) if isinstance(v, Value) else v for v in row.inputs)
-    output = tape.record(row.op, inputs, row.settings, row.output)
-    with tape.backward(output.row):
-        for source, gradient in sent_back(output.row, tape.given("d", counts), tape):
+    inputs = tuple(tape.given("input", v.array) if isinstance(v, Value) else v for v in node.inputs)
+    output = tape.record(node.op, inputs, node.settings, node.output)
+    with tape.backward(output.node):
+        for source, gradient in sent_back(output.node, tape.given("d", counts), tape):
             if source is inputs[k]:
                 return numpy.asarray(gradient.array)
     return numpy.zeros(inputs[k].shape)

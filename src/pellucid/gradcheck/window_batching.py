@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 
 from pellucid.autodiff.tape import Array
-from pellucid.autodiff.windows import Sweep, sweeps, taps
+from pellucid.autodiff.taps import taps
+from pellucid.autodiff.windows import Sweep, sweeps
 from pellucid.gradcheck.variants import Call, Changed, Column, Point, after, as_column, dense, numbers, picked
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy
 
-from pellucid.autodiff import Array, Row, Tape, Value, gradients, ops
+from pellucid.autodiff import Array, Node, Tape, Value, gradients, ops
 from pellucid.autodiff.random import permutation
 from pellucid.data.dataset import Numbers, input_of
 from pellucid.data.named import Named, each, flat, gathered
@@ -76,13 +76,13 @@ def attribution(
     total = numpy.zeros(sum(a.size for a in numbers.values()))
     for s in sources:
         numpy.add.at(total, s.inputs, (s.value.array * slopes[s.name]).reshape(len(s.inputs), -1).sum(axis=1))
-    zeroed = _again(tape.rows[: f.row.index + 1], {s.value.row.index: s.zeroed for s in sources})
+    zeroed = _again(tape.nodes[: f.node.index + 1], {s.value.node.index: s.zeroed for s in sources})
     contributions = gathered("x", {path: total[places] for path, places in numbers.items()})
     return Attribution(
         each(lambda a: a[0], rows),
         each(lambda a: a[0], contributions),
         float(f.array),
-        float(zeroed.get(f.row.index, f.array)),
+        float(zeroed.get(f.node.index, f.array)),
         label,
         report,
     )
@@ -199,18 +199,18 @@ def _numbered(given: Mapping[str, Value]) -> dict[str, Numbers]:
 
 def _sources(tape: Tape, given: Mapping[str, Value], numbers: Mapping[str, Numbers]) -> list[_Source]:
     """The rows of tables that inputs pick, and the inputs that do not pick any."""
-    marked = {value.row.index: numbers[path].astype("float64") for path, value in given.items()}
+    marked = {value.node.index: numbers[path].astype("float64") for path, value in given.items()}
     rows: list[_Source] = []
-    for row in list(tape.rows):
+    for row in list(tape.nodes):
         index = row.inputs[1] if row.op is ops.take_rows else None
         if not isinstance(index, Value):
             continue
         # The numbers of the inputs go the way of the inputs: what arrives here says which of them is the index.
-        found = _again(tape.rows[: index.row.index + 1], marked).get(index.row.index)
+        found = _again(tape.nodes[: index.node.index + 1], marked).get(index.node.index)
         if found is not None:
             _check_moved(given, index, found, row.path)
             # An index has no slope. Off the tape's ways, it is not moved by a little where the gradients are checked.
-            tape.rows[row.index] = row = replace(row, inputs=(row.inputs[0], index.array))
+            tape.nodes[row.index] = row = replace(row, inputs=(row.inputs[0], index.array))
             count = sum(s.name.split(" ")[0] == row.path for s in rows)
             name = f"{row.path} ({count + 1})" if count else row.path
             everywhere, zeros = numpy.arange(row.output.size), numpy.zeros(row.output.shape)
@@ -236,14 +236,14 @@ def _check_moved(given: Mapping[str, Value], index: Value, found: Numbers, path:
         )
 
 
-def _again(rows: Sequence[Row], changed: Mapping[int, Array]) -> dict[int, Array]:
+def _again(rows: Sequence[Node], changed: Mapping[int, Array]) -> dict[int, Array]:
     """What the rows give, by index, that others in their midst being changed reaches."""
     done = dict(changed)
     with numpy.errstate(all="ignore"):
         for row in rows:
-            reached = any(isinstance(v, Value) and v.row.index in done for v in row.inputs)
+            reached = any(isinstance(v, Value) and v.node.index in done for v in row.inputs)
             if row.op is not None and row.index not in done and reached:
-                arrays = [done.get(v.row.index, v.array) if isinstance(v, Value) else v for v in row.inputs]
+                arrays = [done.get(v.node.index, v.array) if isinstance(v, Value) else v for v in row.inputs]
                 done[row.index] = numpy.asarray(row.op.forward(numpy, *arrays, **row.settings))
     return done
 

@@ -157,7 +157,7 @@ def _next_token(model: Model, name: str, part: str | None) -> tuple[Callable[...
                 "return_sequences=True"
             )
         last = xp.take_along_axis(y.array, xp.reshape(lengths - 1, (-1, 1, 1)), axis=1)[:, 0]
-        probabilities = y.row.op is not None and y.row.op.name == "softmax"
+        probabilities = y.node.op is not None and y.node.op.name == "softmax"
         return xp.log(last) if probabilities else ops.log_softmax(last)
 
     engine = model.evaluator(name, only_predict=True)

@@ -122,8 +122,8 @@ def _places(loss: Value, values: Mapping[str, Value], sample: int | None) -> dic
 
 def _affordable(loss: Value, values: Mapping[str, Value]) -> int:
     """How many weights are checked when nobody says: all, or a sample."""
-    rows = loss.tape.rows
-    work = [Restart(rows, value.row.index, (loss.row.index,)).numbers for value in values.values()]
+    rows = loss.tape.nodes
+    work = [Restart(rows, value.node.index, (loss.node.index,)).numbers for value in values.values()]
     sizes = [value.array.size for value in values.values()]
     if sum(sizes) <= CHECK_ALL and sum(size * each for size, each in zip(sizes, work, strict=True)) <= WORK:
         return sum(sizes)

@@ -190,7 +190,7 @@ class Model(Layer):
                     f"{type(self).__name__} returned {type(part).__name__}, not what its layers made; a network with "
                     "several outputs returns a dict of them"
                 )
-        now.last_op = each(lambda part: part.row.op.name if part.row.op else "", y_pred)
+        now.last_op = each(lambda part: part.node.op.name if part.node.op else "", y_pred)
         now.units = each(lambda part: part.shape[-1], y_pred)
         now.parameters, now.features, now.untrained = tape.parameters, features, tape.untrained
 

@@ -203,12 +203,12 @@ def _entered(call: Any) -> Any:
 
 def _hand_on(tape: Tape, inputs: tuple[Any, ...], output: Any) -> None:
     """A layer whose output has the steps of its input, and says nothing else, leaves their mask as it is."""
-    if not isinstance(output, Value) or output.row.index in tape.masks:
+    if not isinstance(output, Value) or output.node.index in tape.masks:
         return
     for x in inputs:
-        mask = tape.masks.get(x.row.index) if isinstance(x, Value) else None
+        mask = tape.masks.get(x.node.index) if isinstance(x, Value) else None
         if mask is not None and output.ndim > 2 and output.shape[:2] == mask.shape:
-            tape.masks[output.row.index] = mask
+            tape.masks[output.node.index] = mask
             return
 
 

@@ -95,7 +95,7 @@ class OpenStep:
     def values(self) -> dict[str, Numbers]:
         """What each layer gave, by path."""
         last = last_row(self.prediction)
-        forward = [row for row in self.tape.rows[: last + 1] if row.op is not None and row.backward_of is None]
+        forward = [row for row in self.tape.nodes[: last + 1] if row.op is not None and row.backward_of is None]
         return {row.path: row.output for row in forward if row.path}
 
     @property

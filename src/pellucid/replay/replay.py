@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy
 
-from pellucid.autodiff import Row, Tape, Value
+from pellucid.autodiff import Node, Tape, Value
 from pellucid.data.dataset import Dataset, Numbers, Plan, chunks
 from pellucid.data.named import each
 from pellucid.engine.engines import COARSEST, FINEST, Engine, Tapped
@@ -75,8 +75,8 @@ class Replay:
             after=_numpy(after, self.start.state),
             loss=loss,
             tape=tape,
-            output=Value(tape, tape.rows[tapped.done.loss.row.index]),
-            prediction=each(lambda value: Value(tape, tape.rows[value.row.index]), tapped.done.y_pred),
+            output=Value(tape, tape.nodes[tapped.done.loss.node.index]),
+            prediction=each(lambda value: Value(tape, tape.nodes[value.node.index]), tapped.done.y_pred),
             gradients={path: numpy.asarray(gradients[path]) for path in self.start.state.parameters},
             step=self.step,
             naming=self.naming,
@@ -147,9 +147,9 @@ def _rebuilt(tapped: Tapped, state: State, seed: int, loss: Numbers) -> Tape:
     tape.untrained = {p: numpy.asarray(a) for p, a in state.untrained.items()}
     tape.slopes.update(traced.slopes)
     tape.constraints.update(traced.constraints)
-    for row, output in zip(traced.rows, tapped.outputs, strict=True):
-        inputs = tuple(Value(tape, tape.rows[v.row.index]) if isinstance(v, Value) else v for v in row.inputs)
-        if row.index == done.loss.row.index:
+    for row, output in zip(traced.nodes, tapped.outputs, strict=True):
+        inputs = tuple(Value(tape, tape.nodes[v.node.index]) if isinstance(v, Value) else v for v in row.inputs)
+        if row.index == done.loss.node.index:
             output = numpy.array(loss)
         elif output is None:
             assert row.op is not None
@@ -159,17 +159,17 @@ def _rebuilt(tapped: Tapped, state: State, seed: int, loss: Numbers) -> Tape:
         else:
             output = numpy.asarray(output)
         output.flags.writeable = False
-        tape.rows.append(Row(row.index, row.op, inputs, row.settings, output, row.path, row.backward_of))
-    tape.next_untrained.update({p: Value(tape, tape.rows[v.row.index]) for p, v in traced.next_untrained.items()})
+        tape.nodes.append(Node(row.index, row.op, inputs, row.settings, output, row.path, row.backward_of))
+    tape.next_untrained.update({p: Value(tape, tape.nodes[v.node.index]) for p, v in traced.next_untrained.items()})
     return tape
 
 
 def _gradients(tape: Tape, state: State) -> Arrays:
     """The gradients that stand on a tape."""
-    rows = {row.path: row.index for row in tape.rows if row.op is None and row.backward_of is None}
+    rows = {row.path: row.index for row in tape.nodes if row.op is None and row.backward_of is None}
     slopes = {path: tape.slopes.get(rows[path]) if path in rows else None for path in state.parameters}
     return {
-        path: numpy.zeros_like(state.parameters[path]) if slope is None else tape.rows[slope].output
+        path: numpy.zeros_like(state.parameters[path]) if slope is None else tape.nodes[slope].output
         for path, slope in slopes.items()
     }
 

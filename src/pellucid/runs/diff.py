@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy
 
-from pellucid.autodiff import Row
+from pellucid.autodiff import Node
 from pellucid.pages.number import number
 from pellucid.pages.page import Page
 from pellucid.replay.open_step import OpenStep
@@ -81,7 +81,7 @@ def _rows_part(a: OpenStep, b: OpenStep) -> str | None:
     """The first number of the two tapes that differs."""
     if not numpy.array_equal(a.batch.rows, b.batch.rows):
         return f"the rows of the batch: {_few(a.batch.rows)} and {_few(b.batch.rows)}"
-    for one, other in zip(*([row for row in step.tape.rows if row.op] for step in (a, b)), strict=False):
+    for one, other in zip(*([row for row in step.tape.nodes if row.op] for step in (a, b)), strict=False):
         name = _row(one)
         if name != _row(other):
             return f"the first computes {name} where the second computes {_row(other)}"
@@ -93,7 +93,7 @@ def _rows_part(a: OpenStep, b: OpenStep) -> str | None:
     return None
 
 
-def _row(row: Row) -> str:
+def _row(row: Node) -> str:
     return f"{row.path or 'loss'}.{row.op.name if row.op else row.path}"
 
 

@@ -127,7 +127,7 @@ def model_block(model, words):
 
     tape = Tape(model.parameters())
     model(tape.given("x", words.astype(float)))
-    return [row for row in tape.rows if row.path.startswith("transformer_encoder") and row.op][-1].output
+    return [row for row in tape.nodes if row.path.startswith("transformer_encoder") and row.op][-1].output
 
 
 class Translate(pl.Model):

@@ -122,7 +122,7 @@ def test_category_embedding_of_codes_alone():
 def test_dropout_as_torch_with_the_same_places(dtype):
     x = draw.normal(size=(8, 5)).astype(dtype)
     y, found, tape, c = passed(pl.Dropout(0.4), x, training=True, seed=3, step=17)
-    keep = next(row for row in tape.rows if row.op and row.op.name == "dropout").inputs[1].array
+    keep = next(row for row in tape.nodes if row.op and row.op.name == "dropout").inputs[1].array
     t = torch.tensor(x, requires_grad=True)
     expected = torch.where(torch.tensor(keep), t / (1 - 0.4), 0)
     (expected * torch.tensor(c)).sum().backward()

@@ -174,7 +174,7 @@ def test_a_sequence_is_one_row_under_xla_and_many_in_numpy():
         model = pl.Sequential([pl.GRU(2)])
         model.compile("sgd", "mse")
         run = model.fit(x, y, engine=engine, record=False, verbose=0)
-        names = [row.op.name for row in run.at(0).tape.rows if row.op and row.backward_of is None]
+        names = [row.op.name for row in run.at(0).tape.nodes if row.op and row.backward_of is None]
         counts[engine] = names.count("sigmoid"), names.count("recurrence")
         assert isinstance(run.replay.engine, XlaEngine) == (engine == "xla")
     assert counts == {"xla": (0, 1), "numpy": (10, 0)}

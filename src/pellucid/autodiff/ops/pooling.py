@@ -10,7 +10,8 @@ from typing import Any
 from pellucid.autodiff.backend import pad
 from pellucid.autodiff.op import op
 from pellucid.autodiff.tape import Array
-from pellucid.autodiff.windows import Edges, Sizes, Sweep, inside, put_back, sweeps, taps
+from pellucid.autodiff.taps import put_back, taps
+from pellucid.autodiff.windows import Edges, Sizes, Sweep, inside, sweeps
 
 
 def ways_of(x: Any, *, size: Sizes, strides: Sizes, padding: Edges) -> list[Sweep]:

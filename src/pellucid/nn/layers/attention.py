@@ -108,7 +108,7 @@ class MultiHeadAttention(Layer, Kernel, Bias):
         if given is not None:
             shape = (*given.shape[:-2], 1, t, s) if len(given.shape) > 2 else (t, s)
             found.append(ops.reshape(given, shape=shape))
-        if (mask := value.tape.masks.get(value.row.index)) is not None:
+        if (mask := value.tape.masks.get(value.node.index)) is not None:
             found.append(ops.reshape(mask, shape=(mask.shape[0], 1, 1, s)))
         return found
 
@@ -194,11 +194,11 @@ class TransformerBlock(Layer, Kernel, Bias):
 
     def _around(self, x: Value, norm: LayerNormalization, part: Callable[[Value], Value]) -> Value:
         """x plus what a part of the block makes of it, normalized before or after."""
-        mask = x.tape.masks.get(x.row.index)
+        mask = x.tape.masks.get(x.node.index)
 
         def masked(value: Value) -> Value:
             if mask is not None:
-                value.tape.masks[value.row.index] = mask
+                value.tape.masks[value.node.index] = mask
             return value
 
         if self.normalize_first:

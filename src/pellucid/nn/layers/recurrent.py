@@ -63,7 +63,7 @@ class Recurrent(Layer, Kernel, RecurrentKernel, Bias):
     def _through(self, x: Value, inputs: Value, cell: Cell, weights: States, initial: Any) -> Any:
         """Takes the inputs through the cell; what the layer gives."""
         units, count = self.units, self.states
-        mask = x.tape.masks.get(x.row.index)
+        mask = x.tape.masks.get(x.node.index)
         if self.go_backwards:
             inputs = ops.reverse_time(inputs)
             mask = None if mask is None else ops.reverse_time(mask)
@@ -76,7 +76,7 @@ class Recurrent(Layer, Kernel, RecurrentKernel, Bias):
         if self.return_sequences:
             output = ops.columns(found, start=0, stop=units) if count > 1 else found
             if mask is not None:
-                x.tape.masks[output.row.index] = mask
+                x.tape.masks[output.node.index] = mask
         return (output, *ends) if self.return_state else output
 
     def _begin(self, x: Value, initial: Any) -> States:

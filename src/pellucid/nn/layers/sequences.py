@@ -47,7 +47,7 @@ class Embedding(Layer):
         table = self.weight(x, "embeddings", (self.input_dim, self.output_dim))
         y = ops.take_rows(table, ops.as_index(x))
         if self.mask_zero:
-            x.tape.masks[y.row.index] = ops.greater(ops.absolute(x), 0.0)
+            x.tape.masks[y.node.index] = ops.greater(ops.absolute(x), 0.0)
         return y
 
 
@@ -60,7 +60,7 @@ class Masking(Layer):
         away = ops.amax(ops.absolute(x - self.mask_value), axis=-1)
         kept = ops.greater(away, 0.0)
         y = x * ops.reshape(kept, shape=(*kept.shape, 1))
-        x.tape.masks[y.row.index] = kept
+        x.tape.masks[y.node.index] = kept
         return y
 
 
@@ -108,10 +108,10 @@ class Bidirectional(Layer):
         if isinstance(one, tuple):
             raise UsageError("Bidirectional takes a layer without return_state; call two layers in a model of yours")
         if getattr(self.layer, "return_sequences"):  # noqa: B009
-            mask = x.tape.masks.get(other.row.index)
+            mask = x.tape.masks.get(other.node.index)
             other = ops.reverse_time(other)
             if mask is not None:
-                x.tape.masks[other.row.index] = ops.reverse_time(mask)
+                x.tape.masks[other.node.index] = ops.reverse_time(mask)
         match self.merge_mode:
             case "concat":
                 return ops.concatenate(one, other)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import numpy
 
-from pellucid.autodiff import Row, Value
+from pellucid.autodiff import Node, Value
 from pellucid.data.named import flat
 from pellucid.data.dataset import Numbers
 from pellucid.runs.why.evidence import Evidence, Probe
@@ -80,7 +80,7 @@ def no_gradient(e: Evidence) -> Iterable[Finding]:
     """Layers none of whose weights has a gradient that is not 0, at any step looked at: a last layer that begins with 0
     stops it at the first step, and only there; units that die stop it later, and are told as such."""
     # Where the loss is 0, nothing comes back from the prediction, and no layer is to blame.
-    probes = [p for p in e.probes if any(_any(p.slope(v.row)) for v in flat("", p.passed.y_pred).values())]
+    probes = [p for p in e.probes if any(_any(p.slope(v.node)) for v in flat("", p.passed.y_pred).values())]
     if not probes or probes[0] is not e.start:
         return
     still = [
@@ -156,18 +156,18 @@ def _steps_down(sizes: dict[str, float]) -> int:
     return sum(a < b for a, b in itertools.pairwise(values))
 
 
-def _cut(probe: Probe, layer: str) -> Row | None:
+def _cut(probe: Probe, layer: str) -> Node | None:
     """The row, nearest the loss, whose gradient is not 0 while that of what it was made from is."""
     tape = probe.passed.loss.tape
-    upstream: set[int] = {row.index for row in tape.rows if row.op is None and row.path.rpartition("/")[0] == layer}
-    forward = [r for r in tape.rows[: probe.passed.loss.row.index + 1] if r.op is not None]
+    upstream: set[int] = {row.index for row in tape.nodes if row.op is None and row.path.rpartition("/")[0] == layer}
+    forward = [r for r in tape.nodes[: probe.passed.loss.node.index + 1] if r.op is not None]
     for row in forward:
-        if any(isinstance(v, Value) and v.row.index in upstream for v in row.inputs):
+        if any(isinstance(v, Value) and v.node.index in upstream for v in row.inputs):
             upstream.add(row.index)
     for row in reversed(forward):
         if row.index not in upstream or not _any(probe.slope(row)):
             continue
-        sources = [v.row for v in row.inputs if isinstance(v, Value) and v.row.index in upstream]
+        sources = [v.node for v in row.inputs if isinstance(v, Value) and v.node.index in upstream]
         if not any(_any(probe.slope(source)) for source in sources):
             return row
     return None

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy
 
-from pellucid.autodiff import Row
+from pellucid.autodiff import Node
 from pellucid.nn.losses import WeightedSum
 from pellucid.data.dataset import Numbers
 from pellucid.replay.checkpoint import Point
@@ -79,16 +79,16 @@ class Probe:
         return max(found)
 
     @cached_property
-    def forward(self) -> list[Row]:
+    def forward(self) -> list[Node]:
         """The rows of the tape that computed the prediction of the sample."""
         last = last_row(self.passed.y_pred)
-        return [row for row in self.passed.loss.tape.rows[: last + 1] if row.op is not None]
+        return [row for row in self.passed.loss.tape.nodes[: last + 1] if row.op is not None]
 
-    def slope(self, row: Row) -> Numbers | None:
+    def slope(self, row: Node) -> Numbers | None:
         """The gradient of the loss with respect to a row's output; None where none arrived."""
         tape = self.passed.loss.tape
         at = tape.slopes.get(row.index)
-        return None if at is None else numpy.asarray(tape.rows[at].output)
+        return None if at is None else numpy.asarray(tape.nodes[at].output)
 
 
 class Evidence:
@@ -226,11 +226,11 @@ class Evidence:
     def output(self) -> str:
         """The op that makes the prediction; empty where there are several."""
         y_pred = self.start.passed.y_pred
-        return "" if self.several or y_pred.row.op is None else y_pred.row.op.name
+        return "" if self.several or y_pred.node.op is None else y_pred.node.op.name
 
     @property
     def output_layer(self) -> str:
-        return "" if self.several else self.start.passed.y_pred.row.path
+        return "" if self.several else self.start.passed.y_pred.node.path
 
     def rows(self, places: Sequence[int] | Numbers) -> tuple[int, ...]:
         """The numbers that training rows have where they came from."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy
 
-from pellucid.autodiff import Row, Tape, Value
+from pellucid.autodiff import Node, Tape, Value
 from pellucid.data.named import first
 from pellucid.pages.number import number
 from pellucid.data.dataset import Numbers
@@ -164,7 +164,7 @@ def _first_bad(e: Evidence) -> _Place:
     for tape in (done.loss.tape, None):
         # A compiled sum may overflow where NumPy's does not: then the compiled step's own tape is asked.
         tape = e.replay.open(e.last).tape if tape is None and _all_finite(after.parameters.values()) else tape
-        bad = None if tape is None else next((row for row in tape.rows if not _all_finite([row.output])), None)
+        bad = None if tape is None else next((row for row in tape.nodes if not _all_finite([row.output])), None)
         if bad is not None and tape is not None:
             return _placed(e, tape, bad, largest)
     path = next((path for path, w in after.parameters.items() if not _all_finite([w])), "")
@@ -175,13 +175,13 @@ def _first_bad(e: Evidence) -> _Place:
     return _Place(words, path.rpartition("/")[0], numpy.zeros(0, int), "", largest)
 
 
-def _placed(e: Evidence, tape: Tape, bad: Row, largest: float) -> _Place:
+def _placed(e: Evidence, tape: Tape, bad: Node, largest: float) -> _Place:
     wrong = ~numpy.isfinite(bad.output)
     index = tuple(int(i) for i in numpy.argwhere(wrong)[0]) if wrong.ndim else ()
     count = len(e.end.places)
     per_row = wrong.ndim > 0 and wrong.shape[0] == count
     rows = numpy.flatnonzero(wrong.reshape(count, -1).any(axis=1)) if per_row else numpy.zeros(0, int)
-    of = bad if bad.backward_of is None else tape.rows[bad.backward_of]
+    of = bad if bad.backward_of is None else tape.nodes[bad.backward_of]
     name = of.op.name if of.op else of.path
     where = of.path or "the loss"
     way = "" if bad.backward_of is None else "the gradient of "
@@ -192,7 +192,7 @@ def _placed(e: Evidence, tape: Tape, bad: Row, largest: float) -> _Place:
     return _Place(words, of.path, rows, domain, largest)
 
 
-def _outside_domain(row: Row, index: tuple[int, ...]) -> str:
+def _outside_domain(row: Node, index: tuple[int, ...]) -> str:
     """What the op was given that it has no value for; "" where it only grew too large."""
     if row.op is None or row.op.name not in ("log", "divide", "sqrt", "power"):
         return ""

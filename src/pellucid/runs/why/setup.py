@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy
 
-from pellucid.autodiff import Row, Value
+from pellucid.autodiff import Node, Value
 from pellucid.pages.number import number
 from pellucid.nn import losses
 from pellucid.runs.why.evidence import Evidence
@@ -39,11 +39,11 @@ def softmax_twice(e: Evidence) -> Iterable[Finding]:
     smallest, and gradients are small."""
     if e.several:
         return
-    last = e.start.passed.y_pred.row
+    last = e.start.passed.y_pred.node
     inner = _source(last)
     takes_logits = getattr(e.loss, "from_logits", False)
     if last.op and last.op.name in ("softmax", "sigmoid") and not takes_logits:
-        inner = _source(last.inputs[0].row)
+        inner = _source(last.inputs[0].node)
         which = f"{last.op.name} of {last.path or 'the model'}"
     elif takes_logits:
         which = f"{e.loss.name}(from_logits=True)"
@@ -71,7 +71,7 @@ def one_unit_softmax(e: Evidence) -> Iterable[Finding]:
     """A softmax over one number is 1 whatever the number is."""
     if e.several:
         return
-    row = e.start.passed.y_pred.row
+    row = e.start.passed.y_pred.node
     if row.op and row.op.name == "softmax" and row.output.shape[-1] == 1:
         yield Finding(
             "softmax over one unit",
@@ -196,10 +196,10 @@ def _setup(e: Evidence, evidence: str, cause: str, change: str, rewind: dict[str
     )
 
 
-def _source(row: Row) -> Row:
+def _source(row: Node) -> Node:
     """The row that made the numbers which this one hands on."""
     while row.op is not None and row.op.name in PASSED_ON and isinstance(row.inputs[0], Value):
-        row = row.inputs[0].row
+        row = row.inputs[0].node
     return row
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 import numpy
 
-from pellucid.autodiff import Row
+from pellucid.autodiff import Node
 from pellucid.data.dataset import Numbers
 from pellucid.runs.why.evidence import Evidence, Probe, as_one, lower
 from pellucid.runs.why.finding import Finding
@@ -84,15 +84,15 @@ def saturated_units(e: Evidence) -> Iterable[Finding]:
         )
 
 
-Measure = Callable[[Row], float]
+Measure = Callable[[Node], float]
 
 
-def _dead(row: Row) -> float:
+def _dead(row: Node) -> float:
     y = numpy.asarray(row.output)
     return float((y.reshape(-1, y.shape[-1]) == 0).all(axis=0).mean())
 
 
-def _saturated(row: Row) -> float:
+def _saturated(row: Node) -> float:
     assert row.op is not None
     low, high = ENDS[row.op.name]
     y = numpy.asarray(row.output)
