@@ -76,8 +76,8 @@ if TYPE_CHECKING:
     from pellucid.inference.beam_search import beam_search
     from pellucid.inference.generation import Continuation, generate
     from pellucid.models.gradients import check_gradients, feed_forward, gradients
+    from pellucid.models.library import load, open_run, resume
     from pellucid.models.model import Model
-    from pellucid.models.saving import load
     from pellucid.models.sequential import Sequential
     from pellucid.nn.initializers import (
         GlorotNormal,
@@ -187,8 +187,6 @@ if TYPE_CHECKING:
         Scaled,
         Warmup,
     )
-    from pellucid.runs.opening import open_run
-    from pellucid.runs.rewind import resume
     from pellucid.runs.run import Run
     from pellucid.storage import Recording
 
@@ -242,10 +240,8 @@ _HOME = {
     "inference.generation": "Continuation generate",
     "models.gradients": "check_gradients feed_forward gradients",
     "models.model": "Model",
-    "runs.opening": "open_run",
-    "runs.rewind": "resume",
+    "models.library": "load open_run resume",
     "runs.run": "Run",
-    "models.saving": "load",
     "models.sequential": "Sequential",
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names.split()}

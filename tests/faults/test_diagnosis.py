@@ -9,7 +9,7 @@ import pytest
 from fault_tools import SPARSE, blobs, surface
 
 import pellucid as pl
-from pellucid.engine.step import Batch
+from pellucid.data.dataset import Batch
 from pellucid.nn.losses import Huber, Loss
 from pellucid.runs.why import Diagnosis, Finding
 from pellucid.runs.why.baseline import classes_of, constant_loss

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import pellucid as pl
-from pellucid.engine.step import Batch, State, Step
+from pellucid.data.dataset import Batch
+from pellucid.engine.step import State, Step
 from pellucid.errors import UsageError
-from pellucid.models import gradients
-from pellucid.models.gradients import CHECK_ALL, SAMPLE, check_step
+from pellucid.replay.check_step import CHECK_ALL, SAMPLE, check_step
 
 X = np.random.default_rng(1).normal(size=(12, 4))
 LABELS = (X[:, 0] > 0) + (X[:, 1] > 0.5) * 1
@@ -47,8 +47,8 @@ def test_a_large_network_is_checked_by_a_sample():
 
 @pytest.mark.parametrize(("work", "count"), [(10**9, 43), (4_600, 30), (0, 20)])
 def test_a_network_whose_changes_take_long_is_checked_by_a_sample(monkeypatch, work, count):
-    monkeypatch.setattr(gradients, "WORK", work)
-    monkeypatch.setattr(gradients, "LEAST", 5)
+    monkeypatch.setattr("pellucid.replay.check_step.WORK", work)
+    monkeypatch.setattr("pellucid.replay.check_step.LEAST", 5)
     model = classifier(pl.Dense(5, "tanh"))
     assert pl.check_gradients(model, X, LABELS).count == count
     assert pl.check_gradients(model, X, LABELS, sample=10**6).count == 43  # as many as were asked for

@@ -13,17 +13,17 @@ import pytest
 
 import pellucid as pl
 from pellucid import cli
+from pellucid.automl.choices import Choices
+from pellucid.automl.folder_network import filled, folder_network
+from pellucid.commands import command
 from pellucid.data.files.folder import Pixels, Spectrograms, open_folder
 from pellucid.data.files.folder_recipe import FolderRecipe
 from pellucid.data.files.pictures import Look
 from pellucid.data.split import split
 from pellucid.errors import DataError, UsageError
-from pellucid.storage import RunFolder
-from pellucid.commands import command
-from pellucid.automl.folder_network import filled, folder_network
 from pellucid.runs.folder_source import FolderSource
 from pellucid.runs.sources import source_of
-from pellucid.automl.auto_model import Choices
+from pellucid.storage import RunFolder
 
 Image = pytest.importorskip("PIL.Image")
 

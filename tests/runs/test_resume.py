@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import pellucid as pl
-from pellucid.storage import Recording, RunFolder
 from pellucid.fit.callbacks import Memory
-from pellucid.replay.checkpoint import Point
+from pellucid.replay.checkpoint import Checkpoint
+from pellucid.storage import Recording, RunFolder
 
 OFTEN = {"share": 1.0}
 """Of recording: a checkpoint after each call of the engine for which there is time."""
@@ -48,7 +48,7 @@ def last(path):
     """What the last checkpoint of a run holds, as bytes, and its step."""
     folder = RunFolder.open(path)
     step = folder.checkpoints()[-1]
-    point = Point.from_bytes(folder.read(f"checkpoints/{step:08}.safetensors"), "last")
+    point = Checkpoint.from_bytes(folder.read(f"checkpoints/{step:08}.safetensors"), "last")
     return step, {name: np.asarray(a).tobytes() for part in point.state for name, a in part.items()}
 
 
@@ -196,6 +196,7 @@ import signal
 import sys
 import numpy as np
 import pellucid as pl
+from pellucid.replay.checkpoint import Checkpoint
 from pellucid.storage import Recording, RunFolder
 from pellucid.engine import loop
 

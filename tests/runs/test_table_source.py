@@ -8,9 +8,9 @@ import pytest
 
 import pellucid as pl
 from pellucid import cli
-from pellucid.storage import RunFolder
 from pellucid.commands import command
 from pellucid.runs.table_source import TableSource
+from pellucid.storage import RunFolder
 
 TABLE = "area,rooms,town,price\n" + "".join(
     f"{40 + 7 * i % 90},{1 + i % 5},{('Ulm', 'Köln', 'Bonn')[i % 3]},{100 + 13 * i % 211}\n" for i in range(60)

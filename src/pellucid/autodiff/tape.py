@@ -61,6 +61,8 @@ class Tape:
     nodes: list[Node] = field(default_factory=list[Node])
     layers: list[tuple[object, str]] = field(default_factory=list[tuple[object, str]])
     """The layers being called, outermost first, each with its path."""
+    paths: dict[int, str] = field(default_factory=dict[int, str])
+    """By a layer's identity: its path in the network that is called."""
     draws: dict[str, int] = field(default_factory=dict[str, int])
     """How often each path has asked for random numbers, so that a layer called twice draws anew."""
     slopes: dict[int, int] = field(default_factory=dict[int, int])

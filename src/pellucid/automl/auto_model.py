@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy
 
+from pellucid.automl.choices import Choices
 from pellucid.automl.folder_network import filled, folder_network
 from pellucid.data.dataset import Dataset, Numbers
 from pellucid.data.files.folder_recipe import FolderRecipe
@@ -15,12 +16,15 @@ from pellucid.data.rows import Rows
 from pellucid.data.tables.recipe import Recipe
 from pellucid.data.tables.table import Table, open_table
 from pellucid.engine.loop import predictions
-from pellucid.fit.callbacks import EarlyStopping
+from pellucid.fit.callbacks import EarlyStopping, callbacks_json
+from pellucid.fit.config import FitConfig
+from pellucid.fit.description import describe
 from pellucid.fit.recorder import Recorder
-from pellucid.fit.training import Training, train
+from pellucid.fit.trainable import Trainable
+from pellucid.fit.training import train
+from pellucid.models.evaluators import evaluator_of
 from pellucid.models.model import Model
 from pellucid.models.networks import hidden_of, network_of
-from pellucid.models.saving import describe
 from pellucid.models.sequential import Sequential
 from pellucid.nn import losses, metrics
 from pellucid.nn.layer import Layer
@@ -28,7 +32,6 @@ from pellucid.nn.layers.dense import CategoryEmbedding, Dense
 from pellucid.nn.layers.noise import Dropout
 from pellucid.optim import AdamW, CosineDecay, Optimizer
 from pellucid.runs.run import Run
-from pellucid.storage.recorded_arrays import callbacks_json
 
 AnyRecipe = Recipe | FolderRecipe
 """How a table, or a folder of files, becomes numbers."""
@@ -39,64 +42,10 @@ FIGURES = {
     "multiclass": ("accuracy", "f1_score"),
 }
 
-ROWS_SEEN = 600_000
-"""Rows to train on in all, one counted each time it is seen: more of them bring little, and take time."""
 WEIGHT_DECAY = 0.3
 """Times the learning rate, the share a step takes off each weight. Strong, so that the weights at the end of the
 cosine are good ones: on the digits, at 0.01, the loss on the validation rows nearly doubles after its best epoch, in
 the first third of the run; at 0.3 it rises by a tenth. At 1.0 California housing loses accuracy."""
-
-
-@dataclass(frozen=True)
-class Choices:
-    """How to train on a table; None leaves the choice to the size of the data."""
-
-    hidden: tuple[int, ...] | None = None
-    epochs: int | None = None
-    batch_size: int | None = None
-    learning_rate: float | None = None
-    dropout: float | None = None
-    patience: int | None = None
-    seed: int = 0
-    engine: str = "xla"
-
-    def __str__(self) -> str:
-        hidden = " and ".join(str(units) for units in self.hidden or ())
-        return (
-            f"with {hidden or 'no'} hidden units, batches of {self.batch_size}, at most {self.epochs} epochs, "
-            f"learning rate {self.learning_rate:g}"
-        )
-
-    def filled(self, rows: int, hidden: tuple[int, ...] | None = None) -> Choices:
-        """Every choice made, for so many training rows; hidden: the units where nobody says, if not by the rows."""
-        # Near the square root of the rows: small tables get enough steps in an epoch, large ones few enough.
-        batch = self.batch_size or int(min(1024, max(16, 2 ** round(numpy.log2(max(rows, 1)) / 2))))
-        batch = min(batch, rows)
-        epochs = self.epochs or self._epochs(rows, -(-rows // batch))
-        return Choices(
-            self.hidden or (_hidden(rows) if hidden is None else hidden),
-            epochs,
-            batch,
-            self.learning_rate or 3e-3,  # Three times Adam's usual rate: safe with a warm-up and a cosine.
-            # With few rows it keeps units from leaning on each other; with many, decay is enough, and faster.
-            (0.1 if rows < 5_000 else 0.0) if self.dropout is None else self.dropout,
-            # The cosine's small rates, at the end, are where most is gained: half of it is waited for.
-            self.patience or max(10, epochs // 2),
-            self.seed,
-            self.engine,
-        )
-
-    @staticmethod
-    def _epochs(rows: int, steps: int) -> int:
-        """How long to train: the cosine ends with the last epoch, about when nothing more is learned."""
-        most = max(40, 1_000 // steps)  # More than 40 only where an epoch has too few steps to learn much.
-        return min(most, max(10, ROWS_SEEN // rows))
-
-
-def _hidden(rows: int) -> tuple[int, ...]:
-    """Units of the hidden layers: few rows are learned as well or better by few units, which can be printed whole."""
-    sizes = {200: (16,), 400: (32,), 1_000: (64, 64)}
-    return next((units for limit, units in sizes.items() if rows < limit), (128, 128))
 
 
 @dataclass(frozen=True)
@@ -112,7 +61,7 @@ class TableRun:
     def part(self, name: Literal["training", "validation", "test"]) -> Dataset:
         """The training, validation or test rows."""
         subset = {"training": self.rows.training, "validation": self.rows.validation, "test": self.rows.test}
-        return Dataset(self.rows.x, targets(self.recipe, self.rows.y), rows=subset[name]().index)
+        return Dataset(self.rows.x, self.recipe.target.as_learned(self.rows.y), rows=subset[name]().index)
 
 
 def learn(
@@ -169,11 +118,6 @@ def optimizer_for(choices: Choices, rows: int) -> Optimizer:
     return AdamW(rate, weight_decay=WEIGHT_DECAY, global_clipnorm=1.0)
 
 
-def targets(recipe: AnyRecipe, y: Numbers) -> Numbers:
-    """Targets in the shape that the loss takes: a column, or class numbers."""
-    return y if recipe.target.task == "multiclass" else y.astype("float32").reshape(-1, 1)
-
-
 def prepare(data: Any, recipe: AnyRecipe, choices: Choices) -> TableRun:
     """The rows of a table or folder as numbers, and a network for them with its first weights."""
     rows = recipe.rows(data)
@@ -198,23 +142,19 @@ def fit(ready: TableRun, verbose: int = 1, recorder: Callable[[dict[str, Any]], 
     """
     choices = ready.choices
     assert choices.epochs and choices.batch_size
-    how = Training(choices.batch_size, choices.epochs, choices.seed, engine=choices.engine)
-    callbacks = [ready.stopper] if ready.stopper else []
-    about = {"model": describe(ready.model), "training": how.to_json(), "callbacks": callbacks_json(callbacks)}
-    return train(
-        ready.model,
-        ready.part("training"),
-        ready.part("validation") if ready.stopper else None,
-        how,
-        callbacks=callbacks,
-        verbose=verbose,
-        recorder=recorder(about) if recorder else None,
-    )
+    how = FitConfig(choices.batch_size, choices.epochs, choices.seed, engine=choices.engine)
+    run = Run(ready.model, how, callbacks=[ready.stopper] if ready.stopper else [])
+    if recorder is not None:
+        about = {"model": describe(run.model), "training": how.to_json(), "callbacks": callbacks_json(run.callbacks)}
+        run.recorder = recorder(about)
+    ready.model.run = run
+    train(run, ready.part("training"), ready.part("validation") if ready.stopper else None, verbose=verbose)
+    return run
 
 
-def score(model: Model, recipe: AnyRecipe, data: Dataset) -> dict[str, Any]:
+def score(model: Trainable, recipe: AnyRecipe, data: Dataset) -> dict[str, Any]:
     """The figures of a task over some rows; for regression in the target's own unit."""
-    parts = [(b.y, p) for b, _, p in predictions(model.evaluator("xla"), model.state(), data)]
+    parts = [(b.y, p) for b, _, p in predictions(evaluator_of(model, "xla"), model.state(), data)]
     y, y_pred = (numpy.concatenate(part) for part in zip(*parts, strict=True))
     if recipe.target.task == "regression":
         y, y_pred = recipe.target.decode(y), recipe.target.decode(y_pred)
@@ -224,11 +164,11 @@ def score(model: Model, recipe: AnyRecipe, data: Dataset) -> dict[str, Any]:
     return found
 
 
-def predict(model: Model, recipe: AnyRecipe, data: Any) -> Iterator[tuple[Numbers, Numbers, Numbers | None]]:
+def predict(model: Trainable, recipe: AnyRecipe, data: Any) -> Iterator[tuple[Numbers, Numbers, Numbers | None]]:
     """Batch by batch: row numbers, the predicted values or labels and, for classes, the probability of each."""
     for x, rows in recipe.encode(data):
         batch = Dataset(x, numpy.zeros((len(x), 0), "float32"))
-        engine = model.evaluator("xla", only_predict=True)
+        engine = evaluator_of(model, "xla", only_predict=True)
         found = [y_pred for _, _, y_pred in predictions(engine, model.state(), batch)]
         output = numpy.concatenate(found)
         if recipe.target.task == "regression":

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from pellucid.automl.choices import Choices
 from pellucid.data.files.folder import Spectrograms
 from pellucid.data.files.folder_recipe import FolderRecipe
 from pellucid.models.sequential import Sequential
@@ -16,9 +16,6 @@ from pellucid.nn.layers.noise import Dropout
 from pellucid.nn.layers.pooling import GlobalAveragePooling1D, GlobalAveragePooling2D, MaxPooling2D
 from pellucid.nn.layers.scaling import Normalization
 from pellucid.nn.layers.shaping import Reshape
-
-if TYPE_CHECKING:
-    from pellucid.automl.auto_model import Choices
 
 FILTERS = 16
 """Of the first block; each further block has twice as many, up to MOST_FILTERS."""

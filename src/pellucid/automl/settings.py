@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from pellucid.automl import auto_model as tables
+from pellucid.automl.choices import Choices
 from pellucid.engine.engines import EngineName
 from pellucid.errors import UsageError
 
@@ -22,7 +22,7 @@ class Settings:
     task: str | None
     kinds: dict[str, str]
     missing: tuple[str, ...]
-    choices: tables.Choices
+    choices: Choices
     size: tuple[int, int] | None = None
     skip: bool = False
 

@@ -45,7 +45,7 @@ def train(
 
     Built-in tables: iris, wine, breast_cancer, digits, diabetes.
     """
-    from pellucid.automl.auto_model import Choices
+    from pellucid.automl.choices import Choices
     from pellucid.automl.settings import Settings
     from pellucid.commands.command import train_data
 

@@ -25,8 +25,8 @@ from pellucid.data.tables.target import TargetColumn
 from pellucid.errors import NotFiniteError, RunError
 from pellucid.explain.step_view import LARGE
 from pellucid.fit.recorder import Recorder
+from pellucid.models.library import open_run
 from pellucid.runs.folder_source import known_of_folder
-from pellucid.runs.opening import open_run
 from pellucid.runs.run import Run
 from pellucid.runs.sources import source_of
 from pellucid.runs.table_source import known_of_table
@@ -55,8 +55,8 @@ def train_data(settings: Settings, screen: Any, verbose: int) -> dict[str, Any]:
     try:
         run = tables.fit(ready, verbose, recorder)
     except (KeyboardInterrupt, NotFiniteError):
-        run: Run = vars(ready.model)["run"]
-        if run.folder is not None:
+        run = ready.model.run
+        if run is not None and run.folder is not None:
             screen.print(f"Stopped after {run.steps:,} steps; the run so far is in {run.folder}", markup=False)
         raise
     if run.trouble is not None:
@@ -101,7 +101,7 @@ def predict_data(path: Path, data: str, out: Path | None, screen: Any) -> dict[s
     scores = {}
     if len(held):
         x = numpy.concatenate([x for x, _ in recipe.encode(given)])[held]
-        scores = tables.score(model, recipe, Dataset(x, tables.targets(recipe, y)))
+        scores = tables.score(model, recipe, Dataset(x, recipe.target.as_learned(y)))
         what = "folders say the" if isinstance(recipe, FolderRecipe) else "table holds"
         screen.print(f"the {what} {recipe.target.name}; scored by it: {_figures(scores)}", markup=False)
     rows = 0

@@ -12,8 +12,7 @@ from pellucid.commands.step_command import tell, tell_moved, write
 from pellucid.data.dataset import Dataset
 from pellucid.errors import NotFiniteError, RunError, UsageError
 from pellucid.fit.callbacks import EarlyStopping
-from pellucid.runs.opening import open_run
-from pellucid.runs.rewind import resume
+from pellucid.models.library import open_run, resume
 from pellucid.runs.run import Run
 from pellucid.runs.sources import source_of
 from pellucid.storage import RunFolder, runs_folder
@@ -160,7 +159,7 @@ def _score(run: Run) -> dict[str, Any]:
     if source is None:
         return {}
     rows = source.rows()
-    held_out = Dataset(rows.x, tables.targets(source.recipe, rows.y), rows=rows.test().index)
+    held_out = Dataset(rows.x, source.recipe.target.as_learned(rows.y), rows=rows.test().index)
     figures = tables.score(run.model, source.recipe, held_out) if len(held_out) else {}
     stoppers = [callback for callback in run.callbacks if isinstance(callback, EarlyStopping)]
     best = stoppers[0].best_epoch if stoppers else run.epochs - 1

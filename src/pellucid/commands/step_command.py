@@ -9,10 +9,10 @@ from typing import Any
 
 from pellucid.errors import RunError, UsageError
 from pellucid.explain.step_view import part_of
+from pellucid.models.library import open_run
 from pellucid.pages.page import Page
 from pellucid.pages.plot import Plot
 from pellucid.replay.open_step import OpenStep
-from pellucid.runs.opening import open_run
 from pellucid.runs.sources import source_of
 from pellucid.storage import RunFolder
 

@@ -5,22 +5,40 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy
 
 from pellucid.data.arrays import as_array
-from pellucid.data.named import Named, first, flat
+from pellucid.data.named import Named, each, first, flat
 from pellucid.data.order import order
-from pellucid.engine.step import Batch
 from pellucid.errors import DataError, ShapeError, UsageError
-from pellucid.nn.losses import Loss, WeightedSum
 
 Numbers = numpy.ndarray[Any, Any]
 
 CHUNK_BYTES = 8 << 20
 CHUNK_STEPS = 1024
 """Steps are handed to the compiled program in chunks of at most so many, and so many bytes of rows."""
+
+
+class Batch(NamedTuple):
+    """Rows that are trained on together, or several batches one after the other along a first axis.
+
+    x (n, …) and y (n, …): each an array, or several by name; weight (n,) or None where all count alike.
+    """
+
+    x: Named
+    y: Named
+    weight: Any | None = None
+
+    def map(self, work: Callable[[Any], Any]) -> Batch:
+        """The same with `work` done to every array."""
+        return Batch(each(work, self.x), each(work, self.y), None if self.weight is None else work(self.weight))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of x, or of the first of several: rows come first, or batches and then rows."""
+        return tuple(first(self.x).shape)
 
 
 @dataclass(frozen=True)
@@ -182,29 +200,3 @@ def _input(x: Any, what: str, dtype: str) -> Numbers:
         return array
     fits = numpy.iinfo(numpy.int32).min <= array.min() and array.max() <= numpy.iinfo(numpy.int32).max
     return array.astype(numpy.int32 if fits and array.size else dtype)
-
-
-def target_of(loss: Loss, y: Any, dtype: str) -> Named:
-    """The targets in the numbers that the loss works on: class numbers as int32, quantities in `dtype`."""
-    if isinstance(loss, WeightedSum):
-        loss.agree(y, "y")
-        return {name: _target(part, y[name], f"y[{name!r}]", dtype) for name, part in loss.parts.items()}
-    if isinstance(y, Mapping):
-        raise UsageError(
-            f"y is given by name ({', '.join(map(str, y))}), but the model has one loss; compile it with a loss for "
-            "each output: loss={name: …}"
-        )
-    return _target(loss, y, "y", dtype)
-
-
-def _target(loss: Loss, y: Any, what: str, dtype: str) -> Numbers:
-    target = as_array(y, what)
-    if not loss.takes_classes:
-        return target.astype(dtype, copy=False)
-    found = target.astype("int32", copy=False)
-    if (odd := target != found).any():
-        raise DataError(
-            f"{loss.name} takes class numbers, which are whole, but {what} holds {target[odd][0]:g}; "
-            "for quantities use mean_squared_error"
-        )
-    return found

@@ -14,8 +14,9 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy
 
 from pellucid.autodiff import Array, namespace
+from pellucid.data.dataset import Batch
 from pellucid.data.named import each
-from pellucid.engine.step import Arrays, Batch, Pass, Report, State, Step, given, last_row, packed, unpacked
+from pellucid.engine.step import Arrays, Pass, Report, State, Step, given, last_row, packed, unpacked
 from pellucid.errors import UsageError
 
 EngineName = Literal["xla", "numpy"]
@@ -77,7 +78,7 @@ class NumpyEngine:
         self.step = step
 
     def start(self, state: State) -> State:
-        return State(*(_to_numpy(arrays) for arrays in state))
+        return state.map(numpy.asarray)
 
     def run(self, state: State, batches: Batch, count: int) -> tuple[State, Report]:
         reports: list[Report] = []
@@ -123,13 +124,13 @@ class XlaEngine:
 
     def start(self, state: State) -> State:
         with self.precision():
-            return _in_order(self._jax.tree.map(self._jax.numpy.asarray, state), state)
+            return state.map(self._jax.numpy.asarray)
 
     def run(self, state: State, batches: Batch, count: int) -> tuple[State, Report]:
         with self.precision():
             after, report = self._many(state, batches, count)
             losses, metrics = self._jax.tree.map(lambda a: numpy.asarray(a)[:count], tuple(report))
-        return _in_order(after, state), Report(losses, metrics)
+        return after.ordered(state), Report(losses, metrics)
 
     def predict(self, state: State, batch: Batch) -> tuple[numpy.ndarray[Any, Any], Any]:
         with self.precision():
@@ -142,7 +143,7 @@ class XlaEngine:
             done = self._passes[batches.shape]
             numbers = iter(kept)
             outputs = [numpy.asarray(next(numbers)) if keep else None for keep in _kept(done, coarse)]
-        return _in_order(after, state), Tapped(done, outputs, gradients)
+        return after.ordered(state), Tapped(done, outputs, gradients)
 
     def compiled(self, program: Any) -> Any:
         """A program compiled in this engine's precision, once for each shape of its arguments."""
@@ -266,12 +267,3 @@ def _evaluate(step: Step, state: State, batch: Batch) -> tuple[Any, Any]:
     for path, price in tape.penalties.items():
         rows = rows + price(tape.parameter(path)).array
     return rows, each(lambda value: value.array, done.y_pred)
-
-
-def _in_order(state: State, like: State) -> State:
-    """The same state with the keys in the order of `like`: JAX sorts them."""
-    return State(*({path: a[path] for path in b} for a, b in zip(state, like, strict=True)))
-
-
-def _to_numpy(arrays: Arrays) -> Arrays:
-    return {path: numpy.asarray(array) for path, array in arrays.items()}

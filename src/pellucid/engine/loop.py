@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy
 
-from pellucid.data.dataset import Dataset, Numbers, Plan, chunks
+from pellucid.data.dataset import Batch, Dataset, Numbers, Plan, chunks
 from pellucid.data.named import each
 from pellucid.engine.engines import Engine
-from pellucid.engine.step import Arrays, Batch, Report, State
+from pellucid.engine.step import Arrays, Report, State
 from pellucid.errors import NotFiniteError
 from pellucid.nn.metrics import Metric
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from pellucid.autodiff import Array, Tape, Value, gradients, namespace
+from pellucid.data.dataset import Batch
 from pellucid.data.named import Named, each, first, flat, gathered
 from pellucid.gradcheck import SPSA, FiniteDifference, measured
-from pellucid.nn.layer import Layer
 from pellucid.nn.losses import Loss
 from pellucid.nn.metrics import Metric
 from pellucid.optim import Optimizer
@@ -31,25 +31,13 @@ class State(NamedTuple):
     untrained: Arrays = {}  # noqa: RUF012
     """What layers remember that no gradient changes, as running means."""
 
-
-class Batch(NamedTuple):
-    """Rows that are trained on together, or several batches one after the other along a first axis.
-
-    x (n, …) and y (n, …): each an array, or several by name; weight (n,) or None where all count alike.
-    """
-
-    x: Named
-    y: Named
-    weight: Array | None = None
-
-    def map(self, work: Callable[[Array], Array]) -> Batch:
+    def map(self, work: Callable[[Array], Array]) -> State:
         """The same with `work` done to every array."""
-        return Batch(each(work, self.x), each(work, self.y), None if self.weight is None else work(self.weight))
+        return State(*({path: work(array) for path, array in arrays.items()} for arrays in self))
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Of x, or of the first of several: rows come first, or batches and then rows."""
-        return tuple(first(self.x).shape)
+    def ordered(self, like: State) -> State:
+        """The same with the keys in the order of `like`: JAX sorts those of a dict."""
+        return State(*({path: arrays[path] for path in others} for arrays, others in zip(self, like, strict=True)))
 
 
 class Report(NamedTuple):
@@ -63,7 +51,8 @@ class Report(NamedTuple):
 class Step:
     """What stays the same from step to step."""
 
-    model: Layer
+    model: Callable[[Named], Named]
+    """What the network gives for an input on a tape."""
     loss: Loss
     optimizer: Optimizer
     metrics: tuple[Metric, ...] = ()

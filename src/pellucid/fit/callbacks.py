@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from pellucid.engine.step import Arrays, State
+from pellucid.engine.step import State
 from pellucid.errors import UsageError
-
-if TYPE_CHECKING:
-    from pellucid.models.model import Model
-
-
-@dataclass(frozen=True)
-class Memory:
-    """What a callback remembers from epoch to epoch: plain values, and arrays by path."""
-
-    settings: dict[str, Any] = field(default_factory=dict[str, Any])
-    arrays: Arrays = field(default_factory=dict[str, Any])
+from pellucid.fit.trainable import Trainable
+from pellucid.replay.checkpoint import Memory
 
 
 class Callback:
     """Override what you need. `self.model` is the model in training, with its weights of the moment;
     setting `self.stop_training = True` ends the training after this epoch."""
 
-    model: Model
+    model: Trainable
     stop_training: bool = False
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
@@ -122,3 +114,11 @@ def from_json(config: dict[str, Any]) -> Callback:
             "pellucid.resume(run, callbacks=[…])"
         )
     return EarlyStopping(**{name: value for name, value in config.items() if name != "callback"})
+
+
+def callbacks_json(callbacks: Sequence[Callback]) -> list[dict[str, Any]]:
+    """Each callback's settings; of one that a person wrote, its name."""
+    return [
+        callback.to_json() if hasattr(callback, "to_json") else {"callback": type(callback).__name__}  # pyright: ignore
+        for callback in callbacks
+    ]

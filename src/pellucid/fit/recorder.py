@@ -16,7 +16,7 @@ import numpy
 from pellucid import files as disk
 from pellucid.data.dataset import Numbers
 from pellucid.errors import RunError
-from pellucid.replay.checkpoint import Point
+from pellucid.replay.checkpoint import Checkpoint
 from pellucid.storage import (
     Pace,
     Recording,
@@ -51,7 +51,7 @@ class Recorder:
         self._waiting: Future[None] | None = None
         self._started = time.perf_counter()
 
-    def begin(self, start: Point, losses: Numbers, history: Mapping[str, Sequence[Any]]) -> None:
+    def begin(self, start: Checkpoint, losses: Numbers, history: Mapping[str, Sequence[Any]]) -> None:
         """Makes the folder, with all that a killed run is resumed from."""
         self._started = time.perf_counter()
         self._submit(self._begin, start, losses, _copied(history))
@@ -61,7 +61,7 @@ class Recorder:
         self.folder = folder
         self._started = time.perf_counter()
 
-    def offer(self, point: Point, losses: list[Numbers], history: Mapping[str, Sequence[Any]]) -> None:
+    def offer(self, point: Checkpoint, losses: list[Numbers], history: Mapping[str, Sequence[Any]]) -> None:
         """Takes a checkpoint, if there is time for one now. The losses are joined into one array."""
         if self._waiting is not None and not self._waiting.done():
             return
@@ -76,7 +76,7 @@ class Recorder:
 
     def end(
         self,
-        point: Point,
+        point: Checkpoint,
         losses: Numbers,
         history: Mapping[str, Sequence[Any]],
         about: Manifest,
@@ -119,7 +119,7 @@ class Recorder:
             self.trouble = error
         self.pace.took(time.thread_time() - began)
 
-    def _begin(self, start: Point, losses: Numbers, history: Manifest) -> None:
+    def _begin(self, start: Checkpoint, losses: Numbers, history: Manifest) -> None:
         manifest, contents = self.known()
         whole = {
             "status": "running",
@@ -134,7 +134,9 @@ class Recorder:
         first = {losses_name(start.step): losses_file(losses), checkpoint_name(start.step): start.to_bytes()}
         self.folder = RunFolder.begin(self.options.folder, plain(whole), {**contents, **first})
 
-    def _checkpoint(self, point: Point, losses: Numbers, history: Manifest, about: Manifest, more: Contents) -> None:
+    def _checkpoint(
+        self, point: Checkpoint, losses: Numbers, history: Manifest, about: Manifest, more: Contents
+    ) -> None:
         folder = self.folder
         if folder is None:
             raise RunError(f"its folder could not be made: {self.trouble}") from self.trouble

@@ -1,105 +1,51 @@
-"""How a training is run: from a start, or from any point of an earlier one."""
+"""How a training is run: from a start, or from any checkpoint of an earlier one."""
 
 from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy
 
-from pellucid.data.dataset import Dataset, Numbers, Plan
+from pellucid.data.dataset import Dataset, Numbers
 from pellucid.engine import engines
 from pellucid.engine.loop import Begun, Diverged, Loop, Totals
 from pellucid.engine.step import State, Step
 from pellucid.errors import NotFiniteError, RunError, UsageError
-from pellucid.fit.callbacks import Callback
+from pellucid.fit.history import History
 from pellucid.fit.progress import Bar
 from pellucid.fit.recorder import Recorder
-from pellucid.gradcheck import SPSA, FiniteDifference
-from pellucid.models.arguments import method_from_json
+from pellucid.fit.trainable import Trainable
 from pellucid.nn.losses import WeightedSum
-from pellucid.replay.checkpoint import Point
+from pellucid.replay.checkpoint import Checkpoint
+from pellucid.replay.open_step import Naming
+from pellucid.replay.recorded import last_checkpoint
 from pellucid.replay.replay import Replay
-from pellucid.runs.run import Run
-from pellucid.storage import RunFolder, checkpoint_name, now
-
-if TYPE_CHECKING:
-    from pellucid.models.model import Model
-
-
-@dataclass(frozen=True)
-class Training:
-    """What stays the same throughout a run, beside model and data."""
-
-    batch_size: int = 32
-    epochs: int = 1
-    seed: int = 0
-    shuffle: bool = True
-    engine: str = "xla"
-    method: FiniteDifference | SPSA | None = None
-    """None: gradients by back-propagation."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values, which `from_json` reads."""
-        method = None if self.method is None else {"method": type(self.method).__name__} | asdict(self.method)
-        return {f.name: getattr(self, f.name) for f in fields(self)} | {"method": method}
-
-    @classmethod
-    def from_json(cls, config: Mapping[str, Any]) -> Training:
-        """What `to_json` wrote."""
-        plain = {name: value for name, value in config.items() if name != "method"}
-        return cls(**plain, method=method_from_json(config["method"]))
-
-    def step(self, model: Model) -> Step:
-        """The step that this training takes."""
-        now = model.compiled
-        assert now.loss is not None
-        return Step(model, now.loss, now.optimizer, now.metrics, self.seed, self.method)
-
-    def plan(self, rows: int) -> Plan:
-        """Which rows each step trains on."""
-        return Plan(rows, min(self.batch_size, rows), self.seed, self.shuffle)
-
-
-@dataclass(frozen=True)
-class Earlier:
-    """What was before a training that goes on: where it stood, and how it had gone."""
-
-    point: Point
-    losses: Numbers
-    """Of each step before that point."""
-    history: Mapping[str, Sequence[Any]]
-    first: int = 0
-    parent: Path | None = None
-    seconds: float = 0.0
+from pellucid.storage import now
 
 
 @dataclass
 class Session:
     """One call of `fit`, `resume` or `rewind`: the run that it makes, and all who are told how it goes."""
 
-    run: Run
+    run: History
     loop: Loop
-    callbacks: Sequence[Callback]
-    recorder: Recorder | None
     losses: list[Numbers]
-    stands: Point
-    """The last point that was told of."""
+    stands: Checkpoint
+    """Where training stood when it was told of last."""
 
-    def go(self, begun: Point, epochs: int, bar: Bar) -> None:
+    def go(self, begun: Checkpoint, bar: Bar) -> None:
         """Takes what the loop tells: into the history, the model, the record, the bar, the callbacks."""
-        plan, model = self.loop.plan, self.run.model
+        plan, model, epochs = self.loop.plan, self.run.model, self.run.training.epochs
         first, within = divmod(begun.step, plan.steps)
         state = self.loop.engine.start(begun.state)
         for epoch in range(first, epochs):
             if self._stopped():  # in the epoch before, or in the one that a resumed run ended with
                 break
-            for callback in self.callbacks:
+            for callback in self.run.callbacks:
                 callback.on_epoch_begin(epoch)
             rest = None
             if epoch == first and within:
@@ -114,7 +60,7 @@ class Session:
                 if told.logs is not None:
                     self._epoch_ended(epoch, told.logs)
                 if told.logs is not None or (told.totals is not None and told.step % plan.steps):
-                    self.stands = Point.of(told.step, state, told.totals, self.callbacks)
+                    self.stands = Checkpoint.of(told.step, state, told.totals, self.run.callbacks)
                     self._offer()
         model.take(state._replace(parameters=model.compiled.optimizer.final(state.parameters, state.optimizer)))
         self.run.status = "finished"
@@ -123,31 +69,33 @@ class Session:
             bar.ended(self.stands.step)
 
     def _stopped(self) -> bool:
-        return any(callback.stop_training for callback in self.callbacks)
+        return any(callback.stop_training for callback in self.run.callbacks)
 
     def _epoch_ended(self, epoch: int, logs: dict[str, Any]) -> None:
         for name, value in logs.items():
             self.run.history.setdefault(name, []).append(value)
-        for callback in self.callbacks:
+        for callback in self.run.callbacks:
             callback.on_epoch_end(epoch, logs)
 
     def _offer(self) -> None:
-        if self.recorder is not None:
-            self.recorder.offer(self.stands, self.losses, self.run.history)
+        if self.run.recorder is not None:
+            self.run.recorder.offer(self.stands, self.losses, self.run.history)
 
 
 def train(
-    model: Model,
+    run: History,
     data: Dataset,
-    validation: Dataset | None,
-    how: Training,
+    validation: Dataset | None = None,
+    begun: Checkpoint | None = None,
     *,
-    callbacks: Sequence[Callback] = (),
+    naming: Naming | None = None,
     verbose: int = 1,
-    recorder: Recorder | None = None,
-    earlier: Earlier | None = None,
-) -> Run:
-    """Trains a model; the heart of `Model.fit`."""
+) -> None:
+    """Trains the network of a run and fills the run in; the heart of `Model.fit`, `resume` and `rewind`.
+
+    begun: where it goes on from; the run then holds the losses and the history of the steps before.
+    """
+    model, how = run.model, run.training
     now = model.compiled
     if not 0 <= how.seed < 2**64:
         raise UsageError(f"seed={how.seed}: it is a whole number from 0 to 2**64 - 1")
@@ -157,50 +105,36 @@ def train(
     check(step, model.state(), data, now.last_op)
     runner = engines.make(how.engine, step, now.dtype)
     plan = how.plan(len(data))
-    if earlier is None:
-        begun = Point(0, _first_state(model))
-        earlier = Earlier(begun, numpy.zeros(0, now.dtype), {})
-    begun = earlier.point
-    run = Run(
-        model,
-        how,
-        {name: list(values) for name, values in earlier.history.items()},
-        {"loss": earlier.losses},
-        first=earlier.first,
-        parent=earlier.parent,
-        seconds=earlier.seconds,
-        callbacks=list(callbacks),
-        recorder=recorder,
-    )
-    replay = Replay(step, runner, plan, data, begun, losses=earlier.losses)
+    if begun is None:
+        begun = Checkpoint(0, _first_state(model))
+        run.step_history["loss"] = numpy.zeros(0, now.dtype)
+    losses = run.step_history["loss"]
+    replay = Replay(step, runner, plan, data, begun, losses=losses, naming=naming or Naming())
     run.with_data(replay, validation)
-    session = Session(
-        run, Loop(runner, plan, data, now.metrics, validation), callbacks, recorder, [earlier.losses], begun
-    )
-    _train(session, begun, how.epochs, verbose)
-    if run.trouble is not None and recorder is not None:
-        if recorder.required:
+    loop = Loop(runner, plan, data, now.metrics, validation)
+    _train(Session(run, loop, [losses], begun), begun, verbose)
+    if run.trouble is not None and run.recorder is not None:
+        if run.recorder.required:
             raise run.trouble
         warnings.warn(str(run.trouble), stacklevel=3)
-    return run
 
 
-def _train(session: Session, begun: Point, epochs: int, verbose: int) -> None:
+def _train(session: Session, begun: Checkpoint, verbose: int) -> None:
     """Trains, and whatever happens leaves the run, the model and the record as they then are."""
-    run, recorder, model = session.run, session.recorder, session.run.model
+    run, recorder, model = session.run, session.run.recorder, session.run.model
     started = time.perf_counter()
-    for callback in session.callbacks:
+    for callback in run.callbacks:
         callback.model, callback.stop_training = model, False
         callback.on_train_begin()
-    for callback, memory in zip(session.callbacks, begun.callbacks, strict=False):
+    for callback, memory in zip(run.callbacks, begun.callbacks, strict=False):
         callback.recall(memory)
     if recorder is not None and recorder.folder is None:
         # What the callbacks remember before the first step is part of the first point.
-        first = Point(begun.step, begun.state, begun.totals, tuple(c.memory() for c in session.callbacks))
+        first = Checkpoint(begun.step, begun.state, begun.totals, tuple(c.memory() for c in run.callbacks))
         recorder.begin(first, run.step_history["loss"], run.history)
     try:
-        with Bar(epochs, session.loop.plan.steps, verbose) as bar:
-            session.go(begun, epochs, bar)
+        with Bar(run.training.epochs, session.loop.plan.steps, verbose) as bar:
+            session.go(begun, bar)
     except KeyboardInterrupt:
         run.status = "interrupted"
         raise
@@ -217,9 +151,8 @@ def _train(session: Session, begun: Point, epochs: int, verbose: int) -> None:
         run.seconds += time.perf_counter() - started
         run.step_history["loss"] = run.replay.losses = numpy.concatenate(session.losses)
         run.final = model.parameters()
-        for callback in session.callbacks:
+        for callback in run.callbacks:
             callback.on_train_end()
-        vars(model)["run"] = run
         if recorder is not None:
             _record_end(session, recorder)
 
@@ -238,20 +171,7 @@ def _record_end(session: Session, recorder: Recorder) -> None:
     run.replay.checkpoint = partial(last_checkpoint, folder)
 
 
-def last_checkpoint(folder: RunFolder, step: int) -> Point | None:
-    """The last whole checkpoint at or before a step; a torn one is told of, and the one before it taken."""
-    for number in reversed([n for n in folder.checkpoints() if n <= step]):
-        name = checkpoint_name(number)
-        try:
-            return Point.from_bytes(folder.read(name), str(folder.path / name))
-        except RunError as error:
-            if folder.reread():  # the process that trains it has put others in its place
-                return last_checkpoint(folder, step)
-            warnings.warn(f"{error}; the last whole checkpoint before it is used", stacklevel=2)
-    return None
-
-
-def _first_state(model: Model) -> State:
+def _first_state(model: Trainable) -> State:
     state = model.state()
     plain = {path: numpy.asarray(a) for path, a in state.parameters.items()}
     return State(plain, model.compiled.optimizer.init(plain), state.untrained)
@@ -270,12 +190,12 @@ def check(step: Step, state: State, data: Dataset, last_op: Any) -> None:
             )
     first = data.take(numpy.zeros(1, numpy.int64))
     with numpy.errstate(all="ignore"):
-        step.forward(State(*({p: numpy.asarray(a) for p, a in part.items()} for part in state)), first, 0, False)
+        step.forward(state.map(numpy.asarray), first, 0, False)
 
 
 def _explained(error: Diverged, step: Step) -> NotFiniteError:
     """The first layer whose value was not finite, and a learning rate to try."""
-    plain = State(*({path: numpy.asarray(a) for path, a in part.items()} for part in error.state))
+    plain = error.state.map(numpy.asarray)
     with numpy.errstate(all="ignore"):
         tape = step.forward(plain, error.batch, error.step).loss.tape
     bad = next((row for row in tape.nodes if not _finite(row.output)), None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy
 
@@ -139,9 +140,13 @@ def _token_numbers(rows: Any) -> list[list[int]]:
     return found
 
 
+_PROGRAMS: WeakKeyDictionary[Model, dict[Any, Callable[..., Any]]] = WeakKeyDictionary()
+"""The compiled programs of each model, as long as it lives."""
+
+
 def _next_token(model: Model, name: str, part: str | None) -> tuple[Callable[..., Any], State]:
     """(state, ids (n, t), other inputs, lengths (n,)) to log p (n, tokens), compiled once; and the state."""
-    kept = vars(model).setdefault("_next_token", {})
+    kept = _PROGRAMS.setdefault(model, {})
     key = name, model.compiled.dtype, part
 
     def program(state: State, ids: Any, others: dict[str, Any], lengths: Any) -> Any:

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy
 
+from pellucid.data.arrays import as_array
 from pellucid.data.dataset import Numbers
-from pellucid.errors import UsageError
+from pellucid.data.named import Named
+from pellucid.errors import DataError, UsageError
 from pellucid.gradcheck import SPSA, FiniteDifference
 from pellucid.nn import losses, metrics
 from pellucid.storage import Recording
@@ -24,16 +26,6 @@ def method_of(method: str | FiniteDifference | SPSA) -> FiniteDifference | SPSA 
     if method not in METHODS:
         raise UsageError(f"method={method!r} is not known; it is {' or '.join(map(repr, METHODS))}")
     return METHODS[method]
-
-
-def method_from_json(config: Mapping[str, Any] | None) -> FiniteDifference | SPSA | None:
-    """The method of a recorded run."""
-    if config is None:
-        return None
-    known = {kind.__name__: kind for kind in (FiniteDifference, SPSA)}
-    if config["method"] not in known:
-        raise UsageError(f"the method {config['method']!r} is not known; known: {', '.join(known)}")
-    return known[config["method"]](**{name: value for name, value in config.items() if name != "method"})
 
 
 def recording_of(record: bool | str | Path | Recording) -> Recording | None:
@@ -108,8 +100,27 @@ def three(given: tuple[Any, ...]) -> tuple[Any, Any, Any]:
     return given if len(given) == 3 else (*given, None)
 
 
-def positive(name: str, value: int) -> int:
-    """A whole number, 1 or more."""
-    if isinstance(value, bool) or not isinstance(value, int | numpy.integer) or value < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise UsageError(f"{name}={value!r}: it is a whole number, 1 or more")
-    return int(value)
+def target_of(loss: losses.Loss, y: Any, dtype: str) -> Named:
+    """The targets in the numbers that the loss works on: class numbers as int32, quantities in `dtype`."""
+    if isinstance(loss, losses.WeightedSum):
+        loss.agree(y, "y")
+        return {name: _target(part, y[name], f"y[{name!r}]", dtype) for name, part in loss.parts.items()}
+    if isinstance(y, Mapping):
+        raise UsageError(
+            f"y is given by name ({', '.join(map(str, y))}), but the model has one loss; compile it with a loss for "
+            "each output: loss={name: …}"
+        )
+    return _target(loss, y, "y", dtype)
+
+
+def _target(loss: losses.Loss, y: Any, what: str, dtype: str) -> Numbers:
+    target = as_array(y, what)
+    if not loss.takes_classes:
+        return target.astype(dtype, copy=False)
+    found = target.astype("int32", copy=False)
+    if (odd := target != found).any():
+        raise DataError(
+            f"{loss.name} takes class numbers, which are whole, but {what} holds {target[odd][0]:g}; "
+            "for quantities use mean_squared_error"
+        )
+    return found

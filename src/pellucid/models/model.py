@@ -2,41 +2,51 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy
 
 from pellucid import optim
 from pellucid.autodiff import Tape, Value
+from pellucid.data.arguments import whole
 from pellucid.data.arrays import as_array
-from pellucid.data.dataset import Dataset, input_of, target_of
+from pellucid.data.dataset import Dataset, input_of
 from pellucid.data.named import each, first
-from pellucid.engine import engines
+from pellucid.engine.engines import Engine
 from pellucid.engine.loop import evaluate, predictions
-from pellucid.engine.step import Arrays, State, Step, given
+from pellucid.engine.step import Arrays, State, given
 from pellucid.errors import ShapeError, UsageError
+from pellucid.explain.tape_page import model_page
+from pellucid.fit.callbacks import Callback, callbacks_json
+from pellucid.fit.compiled import Compiled
+from pellucid.fit.config import FitConfig
+from pellucid.fit.description import describe
+from pellucid.fit.recorder import Recorder
+from pellucid.fit.training import train
 from pellucid.gradcheck import SPSA, FiniteDifference
+from pellucid.models import saving
 from pellucid.models.arguments import (
     check_outputs,
     class_weights,
     loss_of,
     method_of,
     metrics_of,
-    positive,
     recording_of,
+    target_of,
     three,
 )
-from pellucid.models.compiled import Compiled, NoLoss
+from pellucid.models.evaluators import evaluator_of
 from pellucid.nn import losses, metrics
-from pellucid.nn.layer import Layer
+from pellucid.nn.graph import give_back, weights_of
+from pellucid.nn.layer import Layer, layers_of
+from pellucid.runs.run import Run
 from pellucid.storage import Recording, check_place
-
-if TYPE_CHECKING:
-    from pellucid.fit.callbacks import Callback
-    from pellucid.runs.run import Run
+from pellucid.storage.recorded_arrays import known_of_arrays
 
 
 class Model(Layer):
@@ -61,14 +71,9 @@ class Model(Layer):
     """
 
     is_model: ClassVar[bool] = True
-
-    @property
-    def compiled(self) -> Compiled:
-        """The settings of `compile` and the weights."""
-        found = vars(self).get("_compiled")
-        if found is None:
-            found = vars(self)["_compiled"] = Compiled()
-        return found
+    compiled: Compiled = field(default_factory=Compiled, init=False, repr=False, kw_only=True)
+    run: Run | None = field(default=None, init=False, repr=False, kw_only=True)
+    """The last run of `fit`, as far as it came."""
 
     def compile(
         self,
@@ -125,11 +130,6 @@ class Model(Layer):
         Raises ShapeError or DataError for input that does not fit, NotFiniteError where the loss becomes NaN
         (the last finite weights are kept), KeyboardInterrupt after Ctrl-C (the weights so far are kept).
         """
-        from pellucid.fit.recorder import Recorder
-        from pellucid.fit.training import Training, train  # a run holds a model: each of the files knows the other
-        from pellucid.models.saving import describe
-        from pellucid.storage.recorded_arrays import callbacks_json, known_of_arrays
-
         options = recording_of(record)
         if options is not None:  # refused while nothing is lost
             check_place(options.folder)
@@ -139,15 +139,19 @@ class Model(Layer):
             validation = self._dataset(*three(validation_data), None, dtype)
         elif validation_split:
             data, validation = data.split(validation_split)
-        callbacks = list(callbacks)
-        how = Training(
-            positive("batch_size", batch_size), positive("epochs", epochs), seed, shuffle, engine, method_of(method)
+        how = FitConfig(
+            whole("batch_size", batch_size), whole("epochs", epochs), seed, shuffle, engine, method_of(method)
         )
-        recorder = None
+        run = self.run = Run(self, how, callbacks=list(callbacks))
         if options is not None:
-            about = {"model": describe(self), "training": how.to_json(), "callbacks": callbacks_json(callbacks)}
-            recorder = Recorder(options, partial(known_of_arrays, about, data, validation, options.keep_data))
-        return train(self, data, validation, how, callbacks=callbacks, verbose=verbose, recorder=recorder)
+            about = {
+                "model": describe(self),
+                "training": how.to_json(),
+                "callbacks": callbacks_json(run.callbacks),
+            }
+            run.recorder = Recorder(options, partial(known_of_arrays, about, data, validation, options.keep_data))
+        train(run, data, validation, verbose=verbose)
+        return run
 
     def evaluate(
         self, x: Any, y: Any, *, sample_weight: Any = None, engine: str = "xla", dtype: str | None = None
@@ -172,16 +176,12 @@ class Model(Layer):
         """Creates the weights, at random as the seed has it, by a pass of one row; checks x if they exist."""
         now = self.compiled
         features = each(lambda part: tuple(part.shape[1:]), x)
-        if now.parameters is not None and features == now.features:
+        if now.weights is not None and features == now.features:
             return
-        if now.parameters is not None and now.features:
+        if now.weights is not None and now.features:
             raise ShapeError(f"the model was built for rows of shape {now.features}, but x has rows of {features}")
-        tape = Tape(
-            dict(now.parameters or {}),
-            seed,
-            dtype=None if now.parameters else now.dtype,
-            untrained=dict(now.untrained),
-        )
+        trained, untrained = self._weights()
+        tape = Tape(trained, seed, dtype=None if now.weights else now.dtype, untrained=untrained)
         with numpy.errstate(all="ignore"):
             y_pred = self(given(tape, "x", each(lambda part: part[:1].astype(now.dtype), x)))
         for part in y_pred.values() if isinstance(y_pred, dict) and y_pred else (y_pred,):
@@ -192,38 +192,39 @@ class Model(Layer):
                 )
         now.last_op = each(lambda part: part.node.op.name if part.node.op else "", y_pred)
         now.units = each(lambda part: part.shape[-1], y_pred)
-        now.parameters, now.features, now.untrained = tape.parameters, features, tape.untrained
+        now.features = features
+        self._set(tape.parameters, tape.untrained)
 
     def parameters(self) -> Arrays:
         """Every weight by path: {"dense/kernel": array (i, units), …}; NumPy arrays."""
-        if self.compiled.parameters is None:
+        trained, _ = self._weights()
+        if not trained and self.compiled.weights is None:
             raise UsageError("the model has no weights yet; its first pass creates them: model.predict(x[:1])")
-        return {path: numpy.asarray(array) for path, array in self.compiled.parameters.items()}
+        return {path: numpy.asarray(array) for path, array in trained.items()}
 
     def untrained(self) -> Arrays:
         """What layers remember that no gradient changes, by path: a BatchNormalization's running mean and variance."""
-        return {path: numpy.asarray(array) for path, array in self.compiled.untrained.items()}
+        return {path: numpy.asarray(array) for path, array in self._weights()[1].items()}
 
     def load_parameters(self, parameters: Mapping[str, Any]) -> None:
         """Takes these weights, by path; each has to have the shape of the one that it replaces, if any.
 
         What `untrained()` names may be among them; what of it is not given stays.
         """
-        now = self.compiled
         # Kept as given: a float64 weight is not rounded before it is known in which precision it is used.
         new = {path: numpy.array(as_array(a, path)) for path, a in parameters.items()}
-        new = {path: a if a.dtype.kind == "f" else a.astype(now.dtype) for path, a in new.items()}
-        if now.parameters is None:
-            now.parameters = new
+        new = {path: a if a.dtype.kind == "f" else a.astype(self.compiled.dtype) for path, a in new.items()}
+        trained, untrained = self._weights()
+        if not trained and self.compiled.weights is None:
+            self._set(new, {})
             return
-        old = now.parameters | now.untrained
-        if odd := (now.parameters.keys() - new.keys()) | (new.keys() - old.keys()):
+        old = trained | untrained
+        if odd := (trained.keys() - new.keys()) | (new.keys() - old.keys()):
             raise UsageError(f"the weights given and the model's differ in: {', '.join(sorted(odd))}")
         for path, array in new.items():
             if array.shape != tuple(old[path].shape):
                 raise ShapeError(f"{path} has shape {tuple(old[path].shape)}, the array given {array.shape}")
-        now.parameters = {path: new[path] for path in now.parameters}
-        now.untrained = {path: new.get(path, a) for path, a in now.untrained.items()}
+        self._set({path: new[path] for path in trained}, {path: new.get(path, a) for path, a in untrained.items()})
 
     def summary(self) -> str:
         """A table of the layers, their weights' shapes and how many numbers they are."""
@@ -234,14 +235,20 @@ class Model(Layer):
 
     def save(self, path: str) -> None:
         """Writes the network, its settings and its weights into one file, which pellucid.load reads."""
-        from pellucid.models.saving import save
-
-        save(self, path)
+        saving.save(self, path)
 
     def _repr_html_(self) -> str:
-        from pellucid.runs.overview import model_overview
-
-        return model_overview(self).to_html()
+        weights: dict[str, dict[str, tuple[int, ...]]] = {}
+        for path, array in {**self._weights()[0], **self._weights()[1]}.items():
+            layer, _, name = path.rpartition("/")
+            weights.setdefault(layer, {})[name] = tuple(array.shape)
+        rows = [
+            {"layer": path, "kind": type(layer).__name__, "weights": weights.pop(path, {})}
+            for path, layer in layers_of(self).items()
+            if layer is not self
+        ]
+        rows += [{"layer": path, "kind": "", "weights": found} for path, found in weights.items()]
+        return model_page(type(self).__name__, rows).to_html()
 
     def _dataset(
         self,
@@ -277,23 +284,31 @@ class Model(Layer):
 
     def state(self) -> State:
         """The weights, trained and untrained, in the precision that the model computes in."""
-        now = self.compiled
-        return State(*(_cast(arrays, now.dtype) for arrays in (now.parameters or {}, {}, now.untrained)))
+        dtype = self.compiled.dtype
+        trained, untrained = self._weights()
+        return State(trained, {}, untrained).map(lambda a: a if str(a.dtype) == dtype else a.astype(dtype))
 
     def take(self, state: State) -> None:
-        """Takes the weights of a state, trained and untrained, as they are."""
-        self.compiled.parameters, self.compiled.untrained = state.parameters, state.untrained
+        """Takes the weights of a state, trained and untrained, as they are; each goes to the layer that made it."""
+        self._set(state.parameters, state.untrained)
 
-    def evaluator(self, name: str, only_predict: bool = False) -> engines.Engine:
+    def clone(self) -> Self:
+        """A copy that shares nothing with this one: network, settings and weights, but not its last run."""
+        apart = {id(self.compiled): replace(self.compiled), id(self.run): None}
+        return copy.deepcopy(self, apart)
+
+    def evaluator(self, name: str, only_predict: bool = False) -> Engine:
         """An engine for evaluating, kept so that its compiled programs are."""
+        return evaluator_of(self, name, only_predict)
+
+    def _weights(self) -> tuple[Arrays, Arrays]:
+        """What the layers keep, trained and untrained, by path, in the order of the first pass."""
+        trained, untrained = weights_of(self)
         now = self.compiled
-        kept = vars(self).setdefault("_engines", {})
-        key = (name, now.dtype, only_predict, now.loss, now.optimizer, now.metrics)
-        if key not in kept:
-            loss = NoLoss() if only_predict or now.loss is None else now.loss
-            kept[key] = engines.make(name, Step(self, loss, now.optimizer, now.metrics), now.dtype)
-        return kept[key]
+        if now.weights is None:
+            return trained, untrained
+        return {path: trained[path] for path in now.weights}, {path: untrained[path] for path in now.untrained}
 
-
-def _cast(arrays: Arrays, dtype: str) -> Arrays:
-    return {path: a if str(a.dtype) == dtype else a.astype(dtype) for path, a in arrays.items()}
+    def _set(self, trained: Arrays, untrained: Arrays) -> None:
+        self.compiled.weights, self.compiled.untrained = tuple(trained), tuple(untrained)
+        give_back(self, trained, untrained)

@@ -6,17 +6,20 @@
         def __call__(self, x):
             return x @ self.weight(x, "kernel", (x.shape[-1], self.units), "glorot_uniform")
 
-A subclass is a dataclass without asking to be one. It keeps no weights: they are a flat dict, path to
-array, that belongs to the model. The path of a layer is its place: `name` if given, else its class in snake
-case with `_1`, `_2` … for the next ones of a kind inside the same parent, and the parent's path before it.
+A subclass is a dataclass without asking to be one. Its weights live in it, by name; a network gathers those of all
+its layers by path (nn/graph.py), and a pass works on what was gathered. The path of a layer is its place: `name` if
+given, else its class in snake case with `_1`, `_2` … for the next ones of a kind inside the same parent, and the
+parent's path before it. A layer that stands in two places, or in two networks, has one set of weights.
 """
 
 from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, dataclass_transform
+from collections import Counter
+from collections.abc import Container
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, ClassVar, Self, dataclass_transform
 
 from pellucid.autodiff import Tape, Value
 from pellucid.errors import ShapeError, UsageError
@@ -26,13 +29,29 @@ LAYERS: dict[str, type[Layer]] = {}
 """Every layer class by name: how a saved model finds them again."""
 
 
+@dataclass
+class Kept:
+    """The arrays that a layer keeps, by name: weights, and what it remembers without learning it by a gradient."""
+
+    trained: dict[str, Any] = field(default_factory=dict[str, Any])
+    untrained: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
 @dataclass_transform(eq_default=False, kw_only_default=False, field_specifiers=(field,))
 @dataclass(eq=False)
 class Layer:
     """The base of every layer and model."""
 
     name: str | None = field(default=None, kw_only=True)
+    kept: Kept = field(default_factory=Kept, init=False, repr=False, kw_only=True)
     is_model: ClassVar[bool] = False
+
+    def __new__(cls, *_: Any, **__: Any) -> Self:
+        made = super().__new__(cls)
+        for declared in fields(cls):  # they exist, whether or not an __init__ calls the one above it
+            if not declared.init and declared.default_factory is not MISSING:
+                setattr(made, declared.name, declared.default_factory())
+        return made
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -83,21 +102,22 @@ class Layer:
         x.tape.next_untrained[self._path_of(x, name)] = value
 
     def _path_of(self, x: Value, name: str) -> str:
-        return f"{x.tape.path}/{name}" if x.tape.path else name
+        return joined(x.tape.path, name)
 
     def children(self) -> dict[str, Layer]:
         """The layers inside this one, by name, in the order in which they were set."""
-        found: list[Layer] = []
+        found: dict[int, Layer] = {}
         for value in vars(self).values():
             for layer in value if isinstance(value, list | tuple) else (value,):
-                if isinstance(layer, Layer) and layer not in found:
-                    found.append(layer)
-        given = [layer.name for layer in found if layer.name]
-        if twice := [name for name in given if given.count(name) > 1]:
+                if isinstance(layer, Layer):
+                    found.setdefault(id(layer), layer)
+        given = Counter(layer.name for layer in found.values() if layer.name)
+        if twice := [name for name, count in given.items() if count > 1]:
             raise UsageError(f"two layers are named {twice[0]!r}; give each its own name")
         names: dict[str, Layer] = {}
-        for layer in found:
-            names[layer.name or _unused(snake_case(type(layer).__name__), {*names, *given})] = layer
+        numbers: Counter[str] = Counter()
+        for layer in found.values():
+            names[layer.name or _unused(snake_case(type(layer).__name__), numbers, given)] = layer
         return names
 
     def to_json(self) -> dict[str, Any]:
@@ -213,27 +233,61 @@ def _hand_on(tape: Tape, inputs: tuple[Any, ...], output: Any) -> None:
 
 
 def _path(layer: Layer, tape: Tape) -> str:
+    """Where a layer stands in the network that is at work: the same place, whoever calls it."""
     if not tape.layers:
-        return "" if layer.is_model else layer.name or snake_case(type(layer).__name__)
-    parent, above = tape.layers[-1]
-    children = parent.children() if isinstance(parent, Layer) else {}
-    name = next((name for name, child in children.items() if child is layer), None)
-    if name is None:
-        raise UsageError(
-            f"{type(parent).__name__} called a {type(layer).__name__} that it does not hold; set it as an "
-            "attribute (self.hidden = Dense(8)) once, so that its weights are kept"
-        )
-    return f"{above}/{name}" if above else name
+        start = "" if layer.is_model else layer.name or snake_case(type(layer).__name__)
+        tape.paths.update({id(inside): path for path, inside in layers_of(layer, start).items()})
+    elif id(layer) not in tape.paths:  # made since the pass began, as one whose size is its input's
+        parent, above = tape.layers[-1]
+        children = parent.children() if isinstance(parent, Layer) else {}
+        name = next((name for name, child in children.items() if child is layer), None)
+        if name is None:
+            raise UsageError(
+                f"{type(parent).__name__} called a {type(layer).__name__} that it does not hold; set it as an "
+                "attribute (self.hidden = Dense(8)) once, so that its weights are kept"
+            )
+        for path, inside in layers_of(layer, joined(above, name)).items():
+            tape.paths.setdefault(id(inside), path)
+    return tape.paths[id(layer)]
+
+
+def layers_of(root: Layer, path: str = "") -> dict[str, Layer]:
+    """Every layer of a network by path, each once, the network itself first. A layer that can be reached in several
+    ways has the first of its paths, in the order in which layers were set.
+
+    >>> import pellucid as pl
+    >>> list(layers_of(pl.Sequential([pl.Dense(2), pl.TimeDistributed(pl.Dense(3))])))
+    ['', 'dense', 'time_distributed', 'time_distributed/dense']
+    """
+    found: dict[str, Layer] = {}
+    seen: set[int] = set()
+    waiting = [(path, root)]
+    while waiting:
+        path, layer = waiting.pop()
+        if id(layer) in seen:
+            continue
+        if path in found:
+            raise UsageError(f"two layers have the path {path!r}; give one of them another name")
+        seen.add(id(layer))
+        found[path] = layer
+        waiting += reversed([(joined(path, name), child) for name, child in layer.children().items()])
+    return found
+
+
+def joined(path: str, name: str) -> str:
+    """A path and a name below it."""
+    return f"{path}/{name}" if path else name
 
 
 def snake_case(name: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z0-9])(?=[A-Z][a-z])", "_", name).lower()
 
 
-def _unused(name: str, taken: set[str]) -> str:
-    """The name, or with the first number that makes it new."""
-    found, number = name, 0
-    while found in taken:
-        number += 1
-        found = f"{name}_{number}"
-    return found
+def _unused(kind: str, numbers: Counter[str], taken: Container[str]) -> str:
+    """The kind, or with the next number that makes it new."""
+    while True:
+        number = numbers[kind]
+        numbers[kind] += 1
+        name = f"{kind}_{number}" if number else kind
+        if name not in taken:
+            return name

@@ -1,23 +1,38 @@
-"""A point of a run: all that the steps from there on depend on. It is what a checkpoint holds."""
+"""A checkpoint: all that the steps from there on depend on."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from pellucid import files
 from pellucid.engine.loop import Statistics, Totals
 from pellucid.engine.step import Arrays, State
 from pellucid.errors import RunError
-from pellucid.fit.callbacks import Callback, Memory
 
 PARTS = ("parameters", "optimizer", "untrained")
 
 
 @dataclass(frozen=True)
-class Point:
+class Memory:
+    """What a callback remembers from epoch to epoch: plain values, and arrays by path."""
+
+    settings: dict[str, Any] = field(default_factory=dict[str, Any])
+    arrays: Arrays = field(default_factory=dict[str, Any])
+
+
+class Remembering(Protocol):
+    """What a checkpoint asks of a callback."""
+
+    def memory(self) -> Memory:
+        """What it remembers from epoch to epoch."""
+        ...
+
+
+@dataclass(frozen=True)
+class Checkpoint:
     """Where a run stands before step `step`."""
 
     step: int
@@ -28,8 +43,8 @@ class Point:
     """What the callbacks remember, in their order."""
 
     @classmethod
-    def of(cls, step: int, state: State, totals: Totals | None, callbacks: Sequence[Callback]) -> Point:
-        """The point at which training stands; what changes later is copied."""
+    def of(cls, step: int, state: State, totals: Totals | None, callbacks: Sequence[Remembering]) -> Checkpoint:
+        """Where training stands; what changes later is copied."""
         kept = {} if totals is None else totals.copy().kept
         return cls(step, state, kept, tuple(callback.memory() for callback in callbacks))
 
@@ -48,8 +63,8 @@ class Point:
         return files.tensors(arrays, {"point": json.dumps({"step": self.step, "callbacks": settings, "order": order})})
 
     @classmethod
-    def from_bytes(cls, content: bytes, name: str) -> Point:
-        """The point that `to_bytes` wrote; RunError where it is torn."""
+    def from_bytes(cls, content: bytes, name: str) -> Checkpoint:
+        """The checkpoint that `to_bytes` wrote; RunError where it is torn."""
         arrays = files.read_tensors(content, name)
         try:
             about = json.loads(files.metadata_of(content, name)["point"])

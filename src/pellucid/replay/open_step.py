@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 import numpy
 
 from pellucid.autodiff import Tape, Value
-from pellucid.data.dataset import Numbers
+from pellucid.data.dataset import Batch, Numbers
 from pellucid.data.named import Named
-from pellucid.engine.step import Arrays, Batch, State, Step, last_row
+from pellucid.engine.step import Arrays, State, Step, last_row
 from pellucid.explain.step_view import Lesson
 from pellucid.gradcheck import GradientReport
-from pellucid.models.gradients import check_step
 from pellucid.pages.page import Page
+from pellucid.replay.check_step import check_step
 
 OWN = (
     "every number",
@@ -140,7 +140,7 @@ class OpenStep:
         Of the step as it ran, dropout included, on all rows of its batch or the first `rows`. sample: as for
         `check_gradients`.
         """
-        state = State(*({p: _wide(a) for p, a in arrays.items()} for arrays in self.before))
+        state = self.before.map(_wide)
         batch = Batch(*self.batch[:3]).map(lambda array: _wide(array[:rows]))
         return check_step(
             self.step, state, batch, self.number, training=True, tolerance=tolerance, sample=sample, progress=progress
@@ -203,7 +203,7 @@ class OpenStep:
 
     def _measured(self, path: str, index: tuple[int, ...]) -> float:
         """One weight's gradient by finite difference, in float64, at the weights and rows of the step."""
-        state = State(*({p: _wide(a) for p, a in arrays.items()} for arrays in self.before))
+        state = self.before.map(_wide)
         batch = Batch(*self.batch[:3]).map(_wide)
         w = float(state.parameters[path][index])
         h = 1e-6 * max(1.0, abs(w))

@@ -16,13 +16,13 @@ from typing import Any
 import numpy
 
 from pellucid.autodiff import Node, Tape, Value
-from pellucid.data.dataset import Dataset, Numbers, Plan, chunks
+from pellucid.data.dataset import Batch, Dataset, Numbers, Plan, chunks
 from pellucid.data.named import each
 from pellucid.engine.engines import COARSEST, FINEST, Engine, Tapped
 from pellucid.engine.loop import Totals
-from pellucid.engine.step import Arrays, Batch, State, Step
+from pellucid.engine.step import Arrays, State, Step
 from pellucid.errors import RunError
-from pellucid.replay.checkpoint import Point
+from pellucid.replay.checkpoint import Checkpoint
 from pellucid.replay.open_step import Naming, OpenBatch, OpenStep
 
 NEAR = 4
@@ -37,17 +37,17 @@ class Replay:
     engine: Engine
     plan: Plan
     data: Dataset
-    start: Point
+    start: Checkpoint
     losses: Numbers = field(default_factory=lambda: numpy.zeros(0, numpy.float32))
     """The recorded loss of each step, which replayed ones are compared with; NaN where the record lost it."""
-    checkpoint: Callable[[int], Point | None] = lambda _: None
+    checkpoint: Callable[[int], Checkpoint | None] = lambda _: None
     """The last recorded point at or before a step, if there is one."""
     naming: Naming = field(default_factory=Naming)
     elsewhere: str = ""
     """What was otherwise where the run was recorded, versions or hardware; empty where nothing was."""
     drift: dict[int, float] = field(default_factory=dict[int, float])
     """Of each replayed step whose loss is not the recorded one, bit for bit: the difference."""
-    _near: list[Point] = field(default_factory=list[Point])
+    _near: list[Checkpoint] = field(default_factory=list[Checkpoint])
     _coarse: dict[tuple[int, ...], int] = field(default_factory=dict[tuple[int, ...], int])
     """By shape of the batches: how coarsely numbers are kept so that the step's bits stay as they are."""
 
@@ -64,7 +64,7 @@ class Replay:
         self._compare(number, report.loss)
         totals = Totals(self.step.metrics, before.totals)
         totals.add(report.metrics)
-        self._keep(Point(number + 1, after, totals.kept if (number + 1) % self.plan.steps else {}))
+        self._keep(Checkpoint(number + 1, after, totals.kept if (number + 1) % self.plan.steps else {}))
         tape = _rebuilt(tapped, before.state, self.step.seed, loss)
         gradients = tapped.gradients or _gradients(tape, before.state)
         x, y, weight = self.data.take(places)
@@ -87,7 +87,7 @@ class Replay:
             elsewhere=self.elsewhere,
         )
 
-    def at(self, number: int) -> Point:
+    def at(self, number: int) -> Checkpoint:
         """The point before step `number`, run again from the nearest one that is known."""
         known = [p for p in (self.start, *self._near, self.checkpoint(number)) if p is not None and p.step <= number]
         if not known:
@@ -111,7 +111,7 @@ class Replay:
                 totals.add(report.metrics)
                 self._compare(step, report.loss)
                 step += count
-        found = Point(number, state, totals.kept if number % self.plan.steps else {})
+        found = Checkpoint(number, state, totals.kept if number % self.plan.steps else {})
         self._keep(found)
         return found
 
@@ -135,7 +135,7 @@ class Replay:
         for i in numpy.flatnonzero((losses[: len(recorded)] != recorded) & ~numpy.isnan(recorded)):
             self.drift[first + int(i)] = float(losses[i]) - float(recorded[i])
 
-    def _keep(self, point: Point) -> None:
+    def _keep(self, point: Checkpoint) -> None:
         self._near = [*(p for p in self._near if p.step != point.step), point][-NEAR:]
 
 
@@ -175,8 +175,8 @@ def _gradients(tape: Tape, state: State) -> Arrays:
 
 
 def _numpy(state: State, like: State) -> State:
-    """NumPy arrays that nobody writes to, in the order of `like`: JAX sorts the keys of a dict."""
-    return State(*({path: _read_only(a[path]) for path in b} for a, b in zip(state, like, strict=True)))
+    """NumPy arrays that nobody writes to, in the order of `like`."""
+    return state.ordered(like).map(_read_only)
 
 
 def _read_only(array: Any) -> Numbers:

@@ -7,15 +7,15 @@ from typing import Any
 import numpy
 
 from pellucid.autodiff import Node
+from pellucid.engine.step import State
+from pellucid.fit.description import describe
+from pellucid.fit.history import History
 from pellucid.pages.number import number
 from pellucid.pages.page import Page
 from pellucid.replay.open_step import OpenStep
-from pellucid.runs.run import Run
-from pellucid.models.saving import describe
-from pellucid.engine.step import State
 
 
-def diff(a: Run, b: Run) -> Page:
+def diff(a: History, b: History) -> Page:
     """A page: settings that differ, the first step and the first number that differ, both curves.
 
     The first step is the first whose recorded losses are not equal, bit for bit; the weights can part one step
@@ -46,7 +46,7 @@ def diff(a: Run, b: Run) -> Page:
     return page
 
 
-def first_difference(a: Run, b: Run) -> int | None:
+def first_difference(a: History, b: History) -> int | None:
     """The first step whose losses differ; None where all that both have are equal."""
     both = min(a.steps, b.steps)
     one, other = (run.step_history["loss"][:both] for run in (a, b))
@@ -54,7 +54,7 @@ def first_difference(a: Run, b: Run) -> int | None:
     return int(differ[0]) if len(differ) else None
 
 
-def _parted(page: Page, a: Run, b: Run, step: int) -> None:
+def _parted(page: Page, a: History, b: History, step: int) -> None:
     page.heading(f"The first step whose losses differ: {step}")
     losses = [float(run.step_history["loss"][step]) for run in (a, b)]
     page.words(f"  loss {losses[0]:.9g} and {losses[1]:.9g}, {losses[1] - losses[0]:+.3g}")
@@ -116,7 +116,7 @@ def _first(a: Any, b: Any) -> tuple[int, ...] | None:
     return tuple(int(i) for i in differ[0]) if len(differ) else None
 
 
-def _settings(a: Run, b: Run) -> list[tuple[str, str, str]]:
+def _settings(a: History, b: History) -> list[tuple[str, str, str]]:
     mine, others = (_flat({**describe(run.model), "training": run.training.to_json()}) for run in (a, b))
     names = dict.fromkeys([*mine, *others])
     return [
@@ -143,7 +143,7 @@ def _flat(value: Any, name: str = "") -> dict[str, Any]:
     return found
 
 
-def _figures(page: Page, a: Run, b: Run) -> None:
+def _figures(page: Page, a: History, b: History) -> None:
     names = list(dict.fromkeys([*a.history, *b.history]))
     rows: list[tuple[Any, ...]] = []
     for name in names:
@@ -159,5 +159,5 @@ def _few(rows: Any) -> str:
     return f"{', '.join(map(str, rows[:4].tolist()))} …"
 
 
-def _name(run: Run, otherwise: str) -> str:
+def _name(run: History, otherwise: str) -> str:
     return str(run.folder) if run.folder else otherwise

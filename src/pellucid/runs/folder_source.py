@@ -18,15 +18,14 @@ import numpy
 import polars
 
 from pellucid import files
+from pellucid.data.dataset import Dataset
 from pellucid.data.files.folder import Folder
 from pellucid.data.files.folder_recipe import FolderRecipe
 from pellucid.data.files.labelled_files import Found
 from pellucid.data.rows import Rows
 from pellucid.errors import DataError, RunError
-from pellucid.storage import RunFolder, version
-from pellucid.data.dataset import Dataset
 from pellucid.replay.open_step import Naming
-from pellucid.automl.auto_model import targets
+from pellucid.storage import RunFolder, version
 
 LIST = "data/files.csv"
 """Each file from the folder on, its class, its SHA-256: row n of the data is line n + 2."""
@@ -137,7 +136,7 @@ class FolderSource:
     def datasets(self) -> tuple[Dataset, Dataset | None, Naming]:
         """Training rows, validation rows, and the names of their numbers."""
         recipe, rows = self.recipe, self.rows()
-        y = targets(recipe, rows.y)
+        y = recipe.target.as_learned(rows.y)
         training, validation = rows.training(), rows.validation()
         naming = Naming(
             recipe.feature_names,

@@ -9,19 +9,20 @@ from typing import Any
 
 import numpy
 
-from pellucid.errors import RunError
-from pellucid.storage import RunFolder, differences
-from pellucid.engine import engines
-from pellucid.fit.callbacks import from_json
 from pellucid.data.dataset import Dataset, Numbers
+from pellucid.engine import engines
+from pellucid.errors import RunError
+from pellucid.fit.callbacks import from_json
+from pellucid.fit.config import FitConfig
+from pellucid.fit.description import revive
+from pellucid.replay.checkpoint import Checkpoint
 from pellucid.replay.open_step import Naming
-from pellucid.replay.checkpoint import Point
-from pellucid.storage.recorded_arrays import arrays_of
+from pellucid.replay.recorded import last_checkpoint
 from pellucid.replay.replay import Replay
 from pellucid.runs.run import Run
-from pellucid.models.saving import revive
 from pellucid.runs.sources import source_of
-from pellucid.fit.training import Training, last_checkpoint
+from pellucid.storage import RunFolder, differences
+from pellucid.storage.recorded_arrays import arrays_of
 
 BEST = "weights/best.safetensors"
 
@@ -37,7 +38,7 @@ def open_run(path: str | Path, **data: Any) -> Run:
     folder = RunFolder.open(path)
     losses, last = _read(folder)
     manifest = folder.manifest
-    how = Training.from_json(manifest["training"])
+    how = FitConfig.from_json(manifest["training"])
     if last is None:
         raise RunError(f"{path} has no whole checkpoint left; train again")
     model = revive(manifest["model"], last.state.parameters | last.state.untrained)
@@ -84,7 +85,7 @@ def _source(run: Run, folder: RunFolder, given: dict[str, Any]) -> tuple[Replay,
     return replay, validation
 
 
-def _read(folder: RunFolder) -> tuple[Numbers, Point | None]:
+def _read(folder: RunFolder) -> tuple[Numbers, Checkpoint | None]:
     """The recorded losses and the last checkpoint: of one commit, though another process may be training the run."""
     while True:
         seen = folder.manifest
@@ -105,7 +106,7 @@ def _losses(folder: RunFolder) -> Numbers:
         return numpy.full(int(folder.manifest["steps"]), numpy.nan, folder.manifest["model"]["dtype"])
 
 
-def _first_whole(folder: RunFolder) -> Point:
+def _first_whole(folder: RunFolder) -> Checkpoint:
     for number in folder.checkpoints():
         if (point := last_checkpoint(folder, number)) is not None:
             return point

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy
 
+from pellucid.fit.history import History
 from pellucid.pages.page import Page
 from pellucid.pages.plot import Plot, curves
-from pellucid.explain.tape_page import model_page
-
-if TYPE_CHECKING:
-    from pellucid.models.model import Model
-    from pellucid.runs.run import Run
 
 
-def page(run: Run) -> Page:
+def page(run: History) -> Page:
     """How a run went: what was asked, its figures by epoch, its loss by step."""
     found = Page()
-    found.heading(f"Run {run.folder}" if run.folder else "A run that is not recorded")
+    found.heading(f"History {run.folder}" if run.folder else "A run that is not recorded")
     rows: list[tuple[str, Any]] = [
         ("status", run.status),
         ("steps", run.steps),
@@ -52,7 +48,7 @@ def page(run: Run) -> Page:
     return found
 
 
-def plot(run: Run, points: int) -> Plot:
+def plot(run: History, points: int) -> Plot:
     """Loss, metrics, learning rate, and the norm of each weight's gradient at `points` replayed steps."""
     optimizer = run.model.compiled.optimizer
     rates = [float(optimizer.rate(numpy, n)) for n in range(run.steps)] if run.steps <= 100_000 else None
@@ -69,25 +65,3 @@ def plot(run: Run, points: int) -> Plot:
                 values.append(float(numpy.sqrt(numpy.sum(numpy.square(gradient, dtype=numpy.float64)))))
     title = f"{run.folder}" if run.folder else ""
     return curves(run.step_history["loss"], metrics, rates, norms or None, title=title)  # pyright: ignore
-
-
-def model_overview(model: Model) -> Page:
-    """A model's layers and weights."""
-    weights: dict[str, dict[str, tuple[int, ...]]] = {}
-    for path, array in {**(model.compiled.parameters or {}), **model.compiled.untrained}.items():
-        layer, _, name = path.rpartition("/")
-        weights.setdefault(layer, {})[name] = tuple(array.shape)
-    rows = [
-        {"layer": path, "kind": type(layer).__name__, "weights": weights.pop(path, {})}
-        for path, layer in _layers(model)
-    ]
-    rows += [{"layer": path, "kind": "", "weights": found} for path, found in weights.items()]
-    return model_page(type(model).__name__, rows)
-
-
-def _layers(layer: Any, path: str = "") -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
-    for name, child in layer.children().items():
-        inside = f"{path}/{name}" if path else name
-        found += [(inside, child), *_layers(child, inside)]
-    return found

@@ -1,138 +1,87 @@
-"""Training that goes on: a run that was stopped, to its end; or from any past step, with a new choice."""
+"""Training that goes on from any past step, with a new choice."""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy
 
 from pellucid import optim
-from pellucid.errors import RunError, UsageError
+from pellucid.data.arguments import whole
+from pellucid.engine.step import Arrays, State
+from pellucid.errors import UsageError
+from pellucid.fit.callbacks import EarlyStopping, callbacks_json
+from pellucid.fit.config import FitConfig
+from pellucid.fit.description import describe
+from pellucid.fit.history import History
+from pellucid.fit.recorder import Recorder
+from pellucid.fit.trainable import Trainable
+from pellucid.fit.training import train
 from pellucid.nn import losses
 from pellucid.nn.layer import Layer
+from pellucid.replay.checkpoint import Checkpoint
 from pellucid.storage import Recording, RunFolder, check_place
-from pellucid.models.arguments import positive
-from pellucid.fit.callbacks import Callback, EarlyStopping, from_json
-from pellucid.models.model import Model
-from pellucid.runs.opening import open_run
-from pellucid.replay.checkpoint import Point
-from pellucid.fit.recorder import Recorder
-from pellucid.storage.recorded_arrays import callbacks_json, known_of_arrays
-from pellucid.runs.run import Run
-from pellucid.models.saving import describe
-from pellucid.engine.step import Arrays, State
-from pellucid.fit.training import Earlier, Training, last_checkpoint, train
+from pellucid.storage.recorded_arrays import known_of_arrays
+
+H = TypeVar("H", bound=History)
 
 
-def resume(path: str | Path, *, callbacks: Iterable[Callback] | None = None, verbose: int = 1, **data: Any) -> Run:
-    """Goes on with a run that was killed or interrupted, and ends with the weights it would have ended with.
-
-    callbacks: in the place of the recorded ones; needed where a person wrote one. data: as for `open_run`.
-
-    Raises UsageError for a run that has ended, RunError for one that another process is training.
-    """
-    folder = RunFolder.open(path)
-    if not folder.lock():
-        raise RunError(f"{path} is being trained by another process; it can be resumed when that one has ended")
-    try:
-        run = open_run(path, **data)
-        folder.manifest = RunFolder.open(path).manifest  # as it is since nobody else writes
-        return _resumed(path, run, folder, callbacks, verbose)
-    finally:
-        folder.release()
-
-
-def _resumed(path: str | Path, run: Run, folder: RunFolder, callbacks: Iterable[Callback] | None, verbose: int) -> Run:
-    if run.status in ("finished", "stopped early"):
-        raise UsageError(f"{path} has ended ({run.status}, {run.steps} steps): there is nothing left to resume")
-    if run.status in ("not finite", "failed"):
-        raise UsageError(
-            f"{path} ended because of itself ({run.status} at step {run.steps}), and would again; "
-            f"`pellucid why {path}` says why, and `pellucid rewind` goes back and changes something"
-        )
-    point = last_checkpoint(folder, run.steps)
-    assert point is not None  # open_run found one
-    recorded = folder.manifest["callbacks"]
-    those = list(callbacks) if callbacks is not None else [from_json(config) for config in recorded]
-    kinds = [config["callback"] for config in recorded]
-    if (found := [type(callback).__name__ for callback in those]) != kinds:
-        raise UsageError(
-            f"{path} was trained with the callbacks {kinds}, and is resumed with {found}; give the same ones, in the "
-            "same order, so that each remembers what it knew"
-        )
-    replay, plan = run.replay, run.replay.plan
-    past = {name: values[: point.step // plan.steps] for name, values in run.history.items()}
-    earlier = Earlier(point, run.step_history["loss"][: point.step], past, run.first, run.parent, run.seconds)
-    recorder = Recorder(Recording(path, **folder.recording), lambda: ({}, {}))
-    recorder.go_on(folder)
-    model = _fresh(run.model, point.state)
-    again = train(
-        model, replay.data, run.validation, run.training,
-        callbacks=those, verbose=verbose, recorder=recorder, earlier=earlier,
-    )  # fmt: skip
-    again.replay.start, again.replay.naming = replay.start, replay.naming
-    return again
-
-
-def rewind(run: Run, number: int, place: str | Path | None, changes: Mapping[str, Any], verbose: int) -> Run:
+def rewind(run: H, number: int, place: str | Path | None, changes: Mapping[str, Any], verbose: int) -> H:
     """Goes back to a step and trains on from there; see Run.rewind."""
     if not run.first <= number <= run.steps:
         where = f"; those before are in {run.parent}" if run.first and number >= 0 else ""
         raise UsageError(f"step {number} is not there: the run can go back to steps {run.first} to {run.steps}{where}")
     check_place(place)
     replay = run.replay
+    steps = replay.plan.steps
     point = replay.at(number)
-    losses_before = run.step_history["loss"][:number]
-    past = {name: values[: number // replay.plan.steps] for name, values in run.history.items()}
-    model = _fresh(run.model, point.state)
+    model = run.model.clone()
+    model.take(point.state)
     before = model.compiled.optimizer
     how = _changed(model, run.training, changes, number)
-    if how.epochs * replay.plan.steps <= number:
+    if how.epochs * steps <= number:
         raise UsageError(
             f"step {number} is the end of its {how.epochs} epochs, so there is nothing to train on with; give more: "
-            f"epochs={number // replay.plan.steps + 1} (--set epochs={number // replay.plan.steps + 1})"
+            f"epochs={number // steps + 1} (--set epochs={number // steps + 1})"
         )
     optimizer = _moments(before, point.state, model.compiled.optimizer)
-    state = State(*({path: numpy.asarray(a) for path, a in part.items()} for part in point.state))
     callbacks = _stoppers(run, number)
     memories = tuple(callback.memory() for callback in callbacks)
-    begun = Point(number, state._replace(optimizer=optimizer), point.totals, memories)
-    home = run.folder.resolve() if run.folder else None
-    earlier = Earlier(begun, losses_before, past, number, home)
-    options = Recording(place, **(RunFolder.open(run.folder).recording if run.folder else {}))
-    recorder = None
-    if run.folder is not None or place is not None:
-        about = {
-            "model": describe(model),
-            "training": how.to_json(),
-            "callbacks": callbacks_json(callbacks),
-            "first": number,
-            "parent": str(home) if home else None,
-            "changes": {
-                name: value.to_json() if hasattr(value, "to_json") else value for name, value in changes.items()
-            },
-        }
-        recorder = Recorder(options, partial(_known, run, about, options))
-    other = train(
+    begun = Checkpoint(number, point.state.map(numpy.asarray)._replace(optimizer=optimizer), point.totals, memories)
+    other = type(run)(
         model,
-        replay.data,
-        run.validation,
         how,
-        callbacks=callbacks,
-        verbose=verbose,
-        recorder=recorder,
-        earlier=earlier,
+        {name: values[: number // steps] for name, values in run.history.items()},
+        {"loss": run.step_history["loss"][:number]},
+        first=number,
+        parent=run.folder.resolve() if run.folder else None,
+        callbacks=list(callbacks),
     )
-    other.replay.naming = replay.naming
+    if run.folder is not None or place is not None:
+        other.recorder = _recorder(run, other, place, changes)
+    train(other, replay.data, run.validation, begun, naming=replay.naming, verbose=verbose)
     return other
 
 
-def _stoppers(run: Run, number: int) -> list[EarlyStopping]:
+def _recorder(run: History, other: History, place: str | Path | None, changes: Mapping[str, Any]) -> Recorder:
+    """What records the rewound run: recorded as its parent was, and with where it comes from."""
+    options = Recording(place, **(RunFolder.open(run.folder).recording if run.folder else {}))
+    about = {
+        "model": describe(other.model),
+        "training": other.training.to_json(),
+        "callbacks": callbacks_json(other.callbacks),
+        "first": other.first,
+        "parent": str(other.parent) if other.parent else None,
+        "changes": {name: value.to_json() if hasattr(value, "to_json") else value for name, value in changes.items()},
+    }
+    return Recorder(options, partial(_known, run, about, options))
+
+
+def _stoppers(run: History, number: int) -> list[EarlyStopping]:
     """The early stoppings of a run, knowing what they knew before a step: from a checkpoint and the history."""
     steps = run.replay.plan.steps
     point = run.replay.checkpoint(number) or run.replay.start
@@ -146,15 +95,13 @@ def _stoppers(run: Run, number: int) -> list[EarlyStopping]:
         else:
             begun = 0
         for epoch in range(begun, number // steps):
-            callback.model = copy.copy(run.model)  # which is asked for the weights that it had then
-            vars(callback.model)["_compiled"] = replace(run.model.compiled)
-            callback.model.take(run.replay.at((epoch + 1) * steps).state)
+            callback.model = cast(Trainable, _Then(run.replay.at((epoch + 1) * steps).state))
             callback.on_epoch_end(epoch, {name: values[epoch] for name, values in run.history.items()})
         callback.stop_training = False  # who rewinds wants to train
     return made
 
 
-def _known(run: Run, about: dict[str, Any], options: Recording) -> tuple[dict[str, Any], dict[str, bytes]]:
+def _known(run: History, about: dict[str, Any], options: Recording) -> tuple[dict[str, Any], dict[str, bytes]]:
     """The first files of a rewound run: its parent's data, as its parent keeps it."""
     if run.folder is None:
         return known_of_arrays(about, run.replay.data, run.validation, options.keep_data)
@@ -164,25 +111,24 @@ def _known(run: Run, about: dict[str, Any], options: Recording) -> tuple[dict[st
     return {**about, **kept}, {name: parent.read(name) for name in names}
 
 
-def _fresh(model: Model, state: State) -> Model:
-    """A copy of a model, with these weights."""
-    kept = vars(model)
-    made = copy.copy(model)
-    vars(made).clear()
-    apart = ("_compiled", "_engines", "run")
-    vars(made).update(copy.deepcopy({name: value for name, value in kept.items() if name not in apart}))
-    vars(made)["_compiled"] = replace(model.compiled)
-    made.take(state)
-    return made
+class _Then:
+    """The model as it was at a step, for a callback that is told of that step again and asks for the weights."""
+
+    def __init__(self, state: State) -> None:
+        self._state = State(state.parameters, {}, state.untrained)
+
+    def state(self) -> State:
+        """The weights that it had then."""
+        return self._state
 
 
-def _changed(model: Model, how: Training, changes: Mapping[str, Any], number: int) -> Training:
+def _changed(model: Trainable, how: FitConfig, changes: Mapping[str, Any], number: int) -> FitConfig:
     """Makes the changes to the model; returns the training with those that concern it."""
     now = model.compiled
     for name, value in changes.items():
         where, _, setting = name.removeprefix("optimizer.").rpartition(".")
         if name == "epochs":
-            how = replace(how, epochs=positive("epochs", value))
+            how = replace(how, epochs=whole("epochs", value))
         elif name in ("batch_size", "seed", "shuffle"):
             if number:
                 raise UsageError(
@@ -209,7 +155,7 @@ def _changed(model: Model, how: Training, changes: Mapping[str, Any], number: in
 def _of_start(name: str, value: Any) -> Any:
     """A batch size, seed or shuffle, as it can be."""
     if name == "batch_size":
-        return positive(name, value)
+        return whole(name, value)
     if name == "shuffle":
         if not isinstance(value, bool):
             raise UsageError(f"shuffle={value!r}: it is true or false")
@@ -226,8 +172,8 @@ def _moments(before: optim.Optimizer, state: State, after: optim.Optimizer) -> A
     return {name: numpy.asarray(known.get(name, array)) for name, array in fresh.items()}
 
 
-def _set_layer(model: Model, path: str, setting: str, value: Any) -> None:
-    layer: Layer = model
+def _set_layer(model: Trainable, path: str, setting: str, value: Any) -> None:
+    layer = cast(Layer, model)
     for part in path.split("/"):
         children = layer.children()
         if part not in children:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pellucid.storage import RunFolder
 from pellucid.runs.folder_source import FolderSource
 from pellucid.runs.table_source import TableSource
+from pellucid.storage import RunFolder
 
 SOURCES: dict[str, type[TableSource | FolderSource]] = {"table": TableSource, "folder": FolderSource}
 

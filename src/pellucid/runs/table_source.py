@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from pellucid import files
-from pellucid.data.tables.recipe import Recipe
+from pellucid.data.dataset import Dataset
 from pellucid.data.rows import Rows
+from pellucid.data.tables.recipe import Recipe
 from pellucid.data.tables.table import BUILT_IN, Table, open_table
 from pellucid.errors import DataError, RunError, UsageError
-from pellucid.storage import RunFolder
-from pellucid.data.dataset import Dataset
 from pellucid.replay.open_step import Naming
-from pellucid.automl.auto_model import targets
+from pellucid.storage import RunFolder
 
 
 def known_of_table(
@@ -98,7 +97,7 @@ class TableSource:
         """Training rows, validation rows, and the names of their numbers."""
         recipe = self.recipe
         rows = self.rows()
-        y = targets(recipe, rows.y)
+        y = recipe.target.as_learned(rows.y)
         training, validation = rows.training(), rows.validation()
         naming = Naming(recipe.feature_names, recipe.target.classes, lambda places: training.row[places])
         watched = Dataset(rows.x, y, rows=validation.index) if len(validation) else None

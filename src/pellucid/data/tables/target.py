@@ -91,6 +91,10 @@ class TargetColumn(Plain):
             return np.asarray(predictions, np.float64) * self.scale + self.mean
         return np.asarray(self.classes)[np.asarray(predictions).astype(np.int64)]
 
+    def as_learned(self, y: NDArray[Any]) -> NDArray[Any]:
+        """Targets in the shape that the loss takes: a column, or class numbers."""
+        return y if self.task == "multiclass" else y.astype("float32").reshape(-1, 1)
+
     def scaled_to(self, values: Reals) -> "TargetColumn":
         """The same target, standardised by the mean and spread of these values."""
         spread = Spread()

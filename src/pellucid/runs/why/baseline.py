@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy
 
+from pellucid.data.dataset import Batch, Numbers
 from pellucid.nn import losses
-from pellucid.data.dataset import Numbers
-from pellucid.engine.step import Batch
 
 
 def classes_of(loss: losses.Loss | None, y: Numbers) -> Numbers | None:

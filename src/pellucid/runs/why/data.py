@@ -7,16 +7,15 @@ from collections.abc import Iterable
 
 import numpy
 
+from pellucid.data.dataset import Batch, Dataset, Numbers
 from pellucid.data.tables.category_name import Coded
-from pellucid.pages.number import number
+from pellucid.engine.engines import NumpyEngine
+from pellucid.engine.loop import evaluate
 from pellucid.nn.layers.dense import CategoryEmbedding
 from pellucid.nn.layers.normalization import BatchNormalization
 from pellucid.nn.layers.scaling import Normalization, Rescaling
 from pellucid.nn.layers.sequences import Embedding
-from pellucid.data.dataset import Dataset, Numbers
-from pellucid.engine.engines import NumpyEngine
-from pellucid.engine.loop import evaluate
-from pellucid.engine.step import Batch
+from pellucid.pages.number import number
 from pellucid.runs.why.baseline import constant_loss
 from pellucid.runs.why.evidence import Evidence, as_one, evenly
 from pellucid.runs.why.finding import Finding, listed

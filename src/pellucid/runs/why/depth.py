@@ -9,8 +9,8 @@ from collections.abc import Iterable
 import numpy
 
 from pellucid.autodiff import Node, Value
-from pellucid.data.named import flat
 from pellucid.data.dataset import Numbers
+from pellucid.data.named import flat
 from pellucid.runs.why.evidence import Evidence, Probe
 from pellucid.runs.why.finding import Finding, listed
 

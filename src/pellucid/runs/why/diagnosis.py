@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from pellucid.runs.run import Run
+from pellucid.fit.history import History
 from pellucid.runs.why import data, depth, learning, numbers, setup, units
 from pellucid.runs.why.evidence import Evidence
 from pellucid.runs.why.finding import Diagnosis, Finding, listed
@@ -41,7 +41,7 @@ EXPLAINS: dict[str, frozenset[str]] = {
 """What needs no word of its own where its cause was found."""
 
 
-def diagnose(run: Run) -> Diagnosis:
+def diagnose(run: History) -> Diagnosis:
     """What went wrong in a run, if anything, the cause before what it causes; the run is replayed for it.
 
     Raises DataError where the data of the run moved or changed.

@@ -15,11 +15,11 @@ from typing import Any
 import numpy
 
 from pellucid.autodiff import Node
+from pellucid.data.dataset import Batch, Numbers
+from pellucid.engine.step import Arrays, Pass, State, Step, last_row
+from pellucid.fit.history import History
 from pellucid.nn.losses import WeightedSum
-from pellucid.data.dataset import Numbers
-from pellucid.replay.checkpoint import Point
-from pellucid.runs.run import Run
-from pellucid.engine.step import Arrays, Batch, Pass, State, Step, last_row
+from pellucid.replay.checkpoint import Checkpoint
 from pellucid.runs.why.baseline import classes_of, constant_loss
 
 SAMPLE_ROWS = 1024
@@ -94,7 +94,7 @@ class Probe:
 class Evidence:
     """A run, looked at."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: History) -> None:
         self.run = run
         self.replay = run.replay
         self.step = replace(self.replay.step, method=None, metrics=())
@@ -123,14 +123,12 @@ class Evidence:
             known = max((n for n in self._states if n <= number), default=None)
             replay = self.replay
             if known is not None:
-                replay = replace(replay, start=Point(known, self._states[known]), _near=[])
+                replay = replace(replay, start=Checkpoint(known, self._states[known]), _near=[])
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # a torn checkpoint is not what is looked for
                 found = replay.at(number).state
-            like = self.replay.start.state  # JAX sorts the keys of a dict
-            self._states[number] = State(
-                *({path: numpy.asarray(a[path]) for path in b} for a, b in zip(found, like, strict=True))
-            )
+            like = self.replay.start.state
+            self._states[number] = found.ordered(like).map(numpy.asarray)
         return self._states[number]
 
     def probe(self, number: int) -> Probe:

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import numpy
 
-from pellucid.pages.number import number
 from pellucid.data.dataset import Plan
+from pellucid.pages.number import number
 from pellucid.runs.why.evidence import Evidence, lower
 from pellucid.runs.why.finding import Finding
 from pellucid.runs.why.trial import steps_of, tried

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy
 
 from pellucid.autodiff import Node, Tape, Value
+from pellucid.data.dataset import Numbers
 from pellucid.data.named import first
 from pellucid.pages.number import number
-from pellucid.data.dataset import Numbers
 from pellucid.runs.why.evidence import Evidence, Probe, lower
 from pellucid.runs.why.finding import Finding, listed
 

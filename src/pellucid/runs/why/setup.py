@@ -8,8 +8,8 @@ from typing import Any
 import numpy
 
 from pellucid.autodiff import Node, Value
-from pellucid.pages.number import number
 from pellucid.nn import losses
+from pellucid.pages.number import number
 from pellucid.runs.why.evidence import Evidence
 from pellucid.runs.why.finding import Finding
 from pellucid.runs.why.neighbours import agreement

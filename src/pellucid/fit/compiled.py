@@ -1,4 +1,4 @@
-"""What `compile` tells a model, and the weights that its first pass made."""
+"""What `compile` tells a model, and what its first pass finds out."""
 
 from __future__ import annotations
 
@@ -8,20 +8,16 @@ from typing import Any, ClassVar
 from pellucid import optim
 from pellucid.autodiff import Value
 from pellucid.data.named import first
-from pellucid.engine.step import Arrays
 from pellucid.nn import losses, metrics
 
 
 @dataclass
 class Compiled:
-    """What `compile` was given, and the weights once they exist."""
+    """Optimizer, loss and metrics; and, of the network as it was built, what is known of its input, output, weights."""
 
     optimizer: optim.Optimizer = field(default_factory=lambda: optim.get("rmsprop"))
     loss: losses.Loss | None = None
     metrics: tuple[metrics.Metric, ...] = ()
-    parameters: Arrays | None = None
-    untrained: Arrays = field(default_factory=dict[str, Any])
-    """What layers remember that no gradient changes, as running means."""
     dtype: str = "float32"
     features: Any = ()
     """The shape of one input row, or of each input by name."""
@@ -29,6 +25,10 @@ class Compiled:
     """How many numbers the last layer gives, or each output by name."""
     last_op: Any = ""
     """The op that made the prediction, or each output by name; known after the first pass."""
+    weights: tuple[str, ...] | None = None
+    """The paths of the weights in the order in which the first pass met them; None before it."""
+    untrained: tuple[str, ...] = ()
+    """The paths of what layers remember that no gradient changes, as running means."""
 
 
 class NoLoss(losses.Loss):

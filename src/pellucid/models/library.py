@@ -1,0 +1,61 @@
+"""Every network and layer of the library, so that a file finds each of them by name.
+
+What reads a run or a model begins here: the classes have to be known before a file speaks of them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+from pellucid.models import networks, saving, sequential
+from pellucid.models.model import Model
+from pellucid.nn.layers import (
+    attention,
+    augmentation,
+    convolution,
+    dense,
+    depthwise,
+    merging,
+    noise,
+    normalization,
+    pooling,
+    recurrent,
+    resizing,
+    scaling,
+    sequences,
+    shaping,
+)
+from pellucid.runs import opening
+from pellucid.runs import resume as resuming
+
+BUILT_IN = (
+    attention,
+    augmentation,
+    convolution,
+    dense,
+    depthwise,
+    merging,
+    networks,
+    noise,
+    normalization,
+    pooling,
+    recurrent,
+    resizing,
+    scaling,
+    sequences,
+    sequential,
+    shaping,
+)
+"""The modules with layers of the library."""
+
+open_run, resume = opening.open_run, resuming.resume
+
+
+def load(path: str | Path) -> Model:
+    """The model that `model.save(path)` wrote: network, settings and weights.
+
+    Raises RunError for a file that is missing, torn, no model, or from a newer pellucid; UsageError for a
+    network with layers of your own that are not imported yet.
+    """
+    return cast(Model, saving.read(path))

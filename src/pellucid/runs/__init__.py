@@ -1,0 +1,1 @@
+"""A recorded run: found again, opened, rewound, compared, diagnosed."""
