@@ -9,7 +9,7 @@ from collections import deque
 
 from pellucid.autodiff import Node
 from pellucid.errors import UsageError
-from pellucid.explain.step_data import Material, check_index
+from pellucid.explain.step_data import StepData, check_index
 from pellucid.explain.text import Index, Text
 from pellucid.pages.page import Page
 
@@ -20,7 +20,7 @@ TERMS = 6
 Place = tuple[Node, Index]
 
 
-def number_page(step: Material, path: str, index: Index, lines: int = LINES) -> Page:
+def number_page(step: StepData, path: str, index: Index, lines: int = LINES) -> Page:
     """A number of a layer's output, opened down to the data and the weights."""
     row = step.find(path)
     check_index(path, index, tuple(row.output.shape))
@@ -31,7 +31,7 @@ def number_page(step: Material, path: str, index: Index, lines: int = LINES) -> 
     return page
 
 
-def gradient_page(step: Material, path: str, index: Index, lines: int = LINES) -> Page:
+def gradient_page(step: StepData, path: str, index: Index, lines: int = LINES) -> Page:
     """How the loss moves with a number, opened back to the loss."""
     row = step.find(path)
     check_index(path, index, tuple(row.output.shape))
@@ -49,12 +49,12 @@ def gradient_page(step: Material, path: str, index: Index, lines: int = LINES) -
     return page
 
 
-def _data_row(step: Material, page: Page, row: Node, index: Index) -> None:
+def _data_row(step: StepData, page: Page, row: Node, index: Index) -> None:
     if index and row.output.shape[0] == len(step.rows) and row.path not in step.parameters:
         page.words(f"Row {index[0]} of the batch is {step.called(index[0])}.")
 
 
-def _open(step: Material, page: Page, start: Place, lines: int) -> None:
+def _open(step: StepData, page: Page, start: Place, lines: int) -> None:
     """Breadth first, the largest contributions first, each number once."""
     waiting, met, ended = deque([start]), {_key(start)}, False
     for _ in range(lines):
@@ -76,7 +76,7 @@ def _open(step: Material, page: Page, start: Place, lines: int) -> None:
         _follow(step, page, start, lines)
 
 
-def _follow(step: Material, page: Page, start: Place, lines: int) -> None:
+def _follow(step: StepData, page: Page, start: Place, lines: int) -> None:
     """From number to number by the largest contribution, as far as the data or the loss."""
     goal = "the loss" if start[0].backward_of is not None else "the data"
     page.heading(f"The largest contribution, followed to {goal}")
@@ -90,7 +90,7 @@ def _follow(step: Material, page: Page, start: Place, lines: int) -> None:
     page.words("  … and so on")
 
 
-def _line(step: Material, page: Page, row: Node, index: Index) -> Text:
+def _line(step: StepData, page: Page, row: Node, index: Index) -> Text:
     made = step.text(row, index, TERMS)
     page.formula(step.where(row, index), made.text, row.output[index])
     return made
@@ -107,7 +107,7 @@ def _opens(start: Place, row: Node) -> bool:
     return row.op is not None and (start[0].backward_of is None or row.backward_of is not None)
 
 
-def _end(step: Material, start: Place, row: Node) -> bool:
+def _end(step: StepData, start: Place, row: Node) -> bool:
     """Whether the way ends here, at the data, or at ∂L/∂L."""
     if start[0].backward_of is not None:
         return row.op is None and row.backward_of is not None

@@ -11,7 +11,7 @@ from pellucid.autodiff import Node, Value
 from pellucid.data.tables.category_name import said
 from pellucid.errors import UsageError
 from pellucid.explain.places import origin
-from pellucid.explain.step_data import Material
+from pellucid.explain.step_data import StepData
 from pellucid.explain.text import Index
 from pellucid.explain.update import update_lines
 from pellucid.pages.number import factor, number
@@ -22,7 +22,7 @@ MANY = 64
 """Numbers of a row listed at most."""
 
 
-def whole(step: Material, place: int) -> Page:
+def whole(step: StepData, place: int) -> Page:
     """Everything about the row at `place` of the batch, and every weight."""
     page = opening(step, place)
     _forward(step, page, place)
@@ -39,7 +39,7 @@ def whole(step: Material, place: int) -> Page:
     return page
 
 
-def unit_page(step: Material, path: str, unit: int, place: int) -> Page:
+def unit_page(step: StepData, path: str, unit: int, place: int) -> Page:
     """One unit of a layer: how it came about, and how the loss moves with it."""
     page = opening(step, place)
     rows = [row for row in step.forward if row.path == path and row.output.ndim > 1]
@@ -71,7 +71,7 @@ def _others(rows: list[Node]) -> list[Node]:
     return [row for row in found.values() if row.path != rows[0].path]
 
 
-def opening(step: Material, place: int) -> Page:
+def opening(step: StepData, place: int) -> Page:
     """The row: where it stands, its numbers, its target."""
     if not 0 <= place < len(step.rows):
         last = len(step.rows) - 1
@@ -102,7 +102,7 @@ def _picture(page: Page, path: str, x: Any, upright: bool) -> None:
     page.words("\n".join(f"  {line}" for line in drawn(x, upright).split("\n")))
 
 
-def target(step: Material, place: int) -> str:
+def target(step: StepData, place: int) -> str:
     """The target of a row: its number or numbers, and the name of its class; of several outputs, each by name."""
     found: list[str] = []
     for path, row in step.parts("y").items():
@@ -113,7 +113,7 @@ def target(step: Material, place: int) -> str:
     return "; ".join(found)
 
 
-def weight_lines(step: Material, page: Page, path: str, index: Index, place: int) -> None:
+def weight_lines(step: StepData, page: Page, path: str, index: Index, place: int) -> None:
     """The gradient of one weight, and what the optimizer made of it."""
     g = step.gradients[path][index]
     slope = step.slopes.get(step.given[path].index) if path in step.given else None
@@ -136,7 +136,7 @@ def weight_lines(step: Material, page: Page, path: str, index: Index, place: int
     page.words(f"      {name}: {number(w)} + change{held} = {number(step.after[path][index])}  (by {number(change)})")
 
 
-def _forward(step: Material, page: Page, place: int) -> None:
+def _forward(step: StepData, page: Page, place: int) -> None:
     path = None
     for row in step.shown:
         if row.path != path:
@@ -151,7 +151,7 @@ def _forward(step: Material, page: Page, place: int) -> None:
             _unit(step, page, row, index)
 
 
-def _places(step: Material, row: Node, place: int) -> Iterator[Index]:
+def _places(step: StepData, row: Node, place: int) -> Iterator[Index]:
     """The places of a row of the tape that belong to one row of the batch; all, where it is of no one row."""
     shape = row.output.shape
     if shape[0] != len(step.rows):
@@ -159,17 +159,17 @@ def _places(step: Material, row: Node, place: int) -> Iterator[Index]:
     return ((place, *unit) for unit in numpy.ndindex(shape[1:]))
 
 
-def _unit(step: Material, page: Page, row: Node, index: Index) -> None:
+def _unit(step: StepData, page: Page, row: Node, index: Index) -> None:
     page.formula(_called(step, row, index), step.text(row, index).text, row.output[index])
 
 
-def _slope(step: Material, page: Page, row: Node, index: Index) -> None:
+def _slope(step: StepData, page: Page, row: Node, index: Index) -> None:
     slope = step.slopes.get(row.index)
     if slope is not None:
         page.formula(f"∂L/∂ {_called(step, row, index)}", step.text(slope, index).text, slope.output[index])
 
 
-def _called(step: Material, row: Node, index: Index) -> str:
+def _called(step: StepData, row: Node, index: Index) -> str:
     """A number without its row of the batch, which the page is about."""
     unit = ",".join(str(i) for i in (index[1:] if row.output.shape[0] == len(step.rows) else index))
     return f"{step.name(row)}[{unit}]" if unit else step.name(row)

@@ -10,7 +10,7 @@ from pellucid.autodiff import Node
 from pellucid.errors import UsageError
 from pellucid.explain.one_row import opening, weight_lines
 from pellucid.explain.places import moved, reduced_from
-from pellucid.explain.step_data import Material, check_index
+from pellucid.explain.step_data import StepData, check_index
 from pellucid.explain.text import Index, Text
 from pellucid.pages.number import number
 from pellucid.pages.page import Page
@@ -18,7 +18,7 @@ from pellucid.pages.page import Page
 ROWS = 5
 
 
-def weight_page(step: Material, path: str, index: Index, place: int, measured: float | None = None) -> Page:
+def weight_page(step: StepData, path: str, index: Index, place: int, measured: float | None = None) -> Page:
     """One weight. `measured` is its gradient by finite difference, if that was worked out."""
     if path not in step.parameters:
         raise UsageError(f"there is no weight {path!r}; the weights are {', '.join(step.parameters)}")
@@ -40,7 +40,7 @@ def _both_ways(page: Page, by_rule: float, by_change: float) -> None:
     page.words(f"  relative distance     {abs(by_rule - by_change) / size if size else 0.0:.1e}")
 
 
-def _pushed(step: Material, page: Page, path: str, index: Index) -> None:
+def _pushed(step: StepData, page: Page, path: str, index: Index) -> None:
     """The rows of the batch whose part of the gradient is the largest."""
     slope = step.slopes.get(step.given[path].index) if path in step.given else None
     parts = None if slope is None else row_parts(slope, index, len(step.rows))

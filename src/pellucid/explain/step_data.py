@@ -25,7 +25,7 @@ LINKS = {
 
 
 @dataclass(frozen=True)
-class Material:
+class StepData:
     """A step's tape, its gradients, its states, and names for its numbers."""
 
     tape: Tape
@@ -52,7 +52,7 @@ class Material:
     """A sentence that says whether these numbers are, bit for bit, those of the run."""
     command: str = ""
     """What opens this step on the command line ("pellucid show runs/1 --step 3"); "" in Python, where the pages
-    say `step.lesson.layer("dense")`."""
+    say `step.view.layer("dense")`."""
 
     @property
     def size(self) -> int:
@@ -250,7 +250,7 @@ class Material:
         if self.command:
             place = "" if index is None else f"[{','.join(map(str, index))}]"
             return f'{self.command} --{kind} "{path}{place}"'
-        return f'step.lesson.{kind}("{path}"{"" if index is None else f", {index}"})'
+        return f'step.view.{kind}("{path}"{"" if index is None else f", {index}"})'
 
 
 def check_index(name: str, index: Index, shape: tuple[int, ...]) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pellucid.errors import UsageError
 from pellucid.explain import one_number as opened
 from pellucid.explain import one_row, one_weight, summary
-from pellucid.explain.step_data import Material
+from pellucid.explain.step_data import StepData
 from pellucid.explain.text import Index
 from pellucid.pages.page import Page
 
@@ -21,7 +21,7 @@ LARGE = 600
 
 
 @dataclass(frozen=True)
-class Lesson(Material):
+class StepView(StepData):
     """A step, ready to be explained. Each method returns a Page; all but `whole` serve a network of any size.
 
     Raises UsageError for a layer, weight, row or number that is not there.

@@ -14,7 +14,7 @@ from pellucid.autodiff import Tape, Value
 from pellucid.data.dataset import Numbers
 from pellucid.data.named import Named
 from pellucid.engine.step import Arrays, Batch, State, Step, last_row
-from pellucid.explain.step_view import Lesson
+from pellucid.explain.step_view import StepView
 from pellucid.gradcheck import GradientReport
 from pellucid.models.gradients import check_step
 from pellucid.pages.page import Page
@@ -114,23 +114,23 @@ class OpenStep:
             measured = self._measured(path, at)
         else:
             measured = None
-        return self.lesson.weight(path, at, row, measured)
+        return self.view.weight(path, at, row, measured)
 
     def unit(self, path: str, unit: int, row: int = 0) -> Page:
         """One unit of a layer for one row: how it came about, and how the loss moves with it."""
-        return self.lesson.unit(path, unit, row)
+        return self.view.unit(path, unit, row)
 
     def row(self, row: int = 0) -> Page:
         """Everything about one row of the batch; for small networks."""
-        return self.lesson.whole(row)
+        return self.view.whole(row)
 
     def layer(self, path: str) -> Page:
         """One layer: its values, gradients and updates, as tables with distributions."""
-        return self.lesson.layer(path)
+        return self.view.layer(path)
 
     def at(self, path: str, index: Sequence[int]) -> Page:
         """One number of a layer's output (row of the batch first), opened down to the data and the weights."""
-        return self.lesson.number(path, tuple(index))
+        return self.view.number(path, tuple(index))
 
     def check(
         self, sample: int | None = None, rows: int | None = None, tolerance: float = 1e-6, progress: Any = None
@@ -167,14 +167,14 @@ class OpenStep:
         return "the same, bit for bit, as recorded" + (rest if self.coarse else "")
 
     @cached_property
-    def lesson(self) -> Lesson:
+    def view(self) -> StepView:
         """The step, ready to be explained."""
         return self.explained("")
 
-    def explained(self, command: str) -> Lesson:
+    def explained(self, command: str) -> StepView:
         """The same, whose pages say what to type next: `command` opens this step on the command line."""
         rows = [int(row) for row in self.naming.row(self.batch.rows)]
-        return Lesson(
+        return StepView(
             self.tape,
             self.output,
             self.gradients,
@@ -195,7 +195,7 @@ class OpenStep:
 
     def page(self) -> Page:
         """The step at a glance."""
-        return self.lesson.summary()
+        return self.view.summary()
 
     def show(self) -> None:
         """Prints the step at a glance."""
