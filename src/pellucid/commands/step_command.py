@@ -139,9 +139,7 @@ def _page(step: OpenStep, part: Part, command: str) -> Page:
     view = step.explained(command)
     row = part.row or 0
     if not 0 <= row < len(view.rows):
-        raise UsageError(
-            f"row {row} is not there: the batch of step {step.number} has rows 0 to {len(view.rows) - 1}"
-        )
+        raise UsageError(f"row {row} is not there: the batch of step {step.number} has rows 0 to {len(view.rows) - 1}")
     if part.weight is not None:
         return step.weight(*part_of(part.weight), row)
     if part.unit is not None:

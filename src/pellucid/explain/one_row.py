@@ -27,11 +27,11 @@ def whole(step: StepData, place: int) -> Page:
     page = opening(step, place)
     _forward(step, page, place)
     page.heading("Back-propagation: how the loss moves with each unit of this row (∂L/∂ …)")
-    for row in reversed(step.forward):
-        if row.output.ndim < 2 or (step.inlined(row) and row.path):
+    for node in reversed(step.forward):
+        if node.output.ndim < 2 or (step.inlined(node) and node.path):
             continue
-        for index in _places(step, row, place):
-            _slope(step, page, row, index)
+        for index in _places(step, node, place):
+            _slope(step, page, node, index)
     page.heading("Each weight: its gradient over the whole batch, and its update")
     for path, array in step.parameters.items():
         for index in numpy.ndindex(array.shape):
@@ -42,10 +42,10 @@ def whole(step: StepData, place: int) -> Page:
 def unit_page(step: StepData, path: str, unit: int, place: int) -> Page:
     """One unit of a layer: how it came about, and how the loss moves with it."""
     page = opening(step, place)
-    rows = [row for row in step.forward if row.path == path and row.output.ndim > 1]
-    if not rows:
+    nodes = [node for node in step.forward if node.path == path and node.output.ndim > 1]
+    if not nodes:
         raise UsageError(f"there is no layer {path!r}; the layers are {', '.join(step.layers)}")
-    shape = rows[-1].output.shape
+    shape = nodes[-1].output.shape
     if len(shape) > 2:
         raise UsageError(
             f"{path} gives numbers of shape {shape}; name one of them: {path}[{', '.join('0' * len(shape))}]"
@@ -53,22 +53,24 @@ def unit_page(step: StepData, path: str, unit: int, place: int) -> Page:
     if not 0 <= unit < shape[-1]:
         raise UsageError(f"{path} has {shape[-1]} units, 0 to {shape[-1] - 1}; unit {unit} is none of them")
     page.heading(f"{path}[{unit}]")
-    rows = [row for row in rows if not step.inlined(row) and row.output.ndim == 2 and unit < row.output.shape[-1]]
-    for row in [*_others(rows), *rows]:
-        _unit(step, page, row, (place, unit))
-    for row in reversed(rows):
-        _slope(step, page, row, (place, unit))
+    nodes = [
+        node for node in nodes if not step.inlined(node) and node.output.ndim == 2 and unit < node.output.shape[-1]
+    ]
+    for node in [*_others(nodes), *nodes]:
+        _unit(step, page, node, (place, unit))
+    for node in reversed(nodes):
+        _slope(step, page, node, (place, unit))
     return page
 
 
-def _others(rows: list[Node]) -> list[Node]:
+def _others(nodes: list[Node]) -> list[Node]:
     """What other layers gave, where a layer works on it number by number: the parts of a sum, say."""
     found: dict[int, Node] = {}
-    for row in rows:
-        for value in row.inputs if row.op is not None and row.op.elementwise else ():
-            if isinstance(value, Value) and value.node.op is not None and value.shape == row.output.shape:
+    for node in nodes:
+        for value in node.inputs if node.op is not None and node.op.elementwise else ():
+            if isinstance(value, Value) and value.node.op is not None and value.shape == node.output.shape:
                 found[value.node.index] = value.node
-    return [row for row in found.values() if row.path != rows[0].path]
+    return [node for node in found.values() if node.path != nodes[0].path]
 
 
 def opening(step: StepData, place: int) -> Page:
@@ -79,8 +81,8 @@ def opening(step: StepData, place: int) -> Page:
     page = Page()
     of = step.called(place) if step.files else f"row {step.rows[place]} of the table"
     page.heading(f"Step {step.step}, row {place} of the {len(step.rows)} in the batch: {of}")
-    for path, row in step.parts("x").items():
-        x = row.output[place]
+    for path, node in step.parts("x").items():
+        x = node.output[place]
         if x.ndim in (2, 3) and x.size > MANY and min(x.shape[:2]) > 1:
             _picture(page, path, x, step.upright)
             continue
@@ -105,8 +107,8 @@ def _picture(page: Page, path: str, x: Any, upright: bool) -> None:
 def target(step: StepData, place: int) -> str:
     """The target of a row: its number or numbers, and the name of its class; of several outputs, each by name."""
     found: list[str] = []
-    for path, row in step.parts("y").items():
-        y = row.output[place].reshape(-1)
+    for path, node in step.parts("y").items():
+        y = node.output[place].reshape(-1)
         label = f" ({step.classes[int(y[0])]})" if step.classes and y.size == 1 and path == "y" else ""
         name = "" if path == "y" else f"{path.removeprefix('y/')} "
         found.append(name + ", ".join(number(v) for v in y[:MANY]) + (", …" if y.size > MANY else "") + label)
@@ -138,38 +140,38 @@ def weight_lines(step: StepData, page: Page, path: str, index: Index, place: int
 
 def _forward(step: StepData, page: Page, place: int) -> None:
     path = None
-    for row in step.shown:
-        if row.path != path:
-            path = row.path
-            page.heading(f"Forward: {step.place(row)}")
-        if row.output.ndim == 0:
-            whole = row.index == step.loss.node.index and row.op is not None and row.op.name == "mean"
-            name = "loss (mean over the batch)" if whole else step.name(row)
-            page.formula(name, step.text(row, ()).text, row.output)
+    for node in step.shown:
+        if node.path != path:
+            path = node.path
+            page.heading(f"Forward: {step.place(node)}")
+        if node.output.ndim == 0:
+            whole = node.index == step.loss.node.index and node.op is not None and node.op.name == "mean"
+            name = "loss (mean over the batch)" if whole else step.name(node)
+            page.formula(name, step.text(node, ()).text, node.output)
             continue
-        for index in _places(step, row, place):
-            _unit(step, page, row, index)
+        for index in _places(step, node, place):
+            _unit(step, page, node, index)
 
 
-def _places(step: StepData, row: Node, place: int) -> Iterator[Index]:
-    """The places of a row of the tape that belong to one row of the batch; all, where it is of no one row."""
-    shape = row.output.shape
+def _places(step: StepData, node: Node, place: int) -> Iterator[Index]:
+    """The places of a node that belong to one row of the batch; all, where it is of no one row."""
+    shape = node.output.shape
     if shape[0] != len(step.rows):
         return numpy.ndindex(shape)
     return ((place, *unit) for unit in numpy.ndindex(shape[1:]))
 
 
-def _unit(step: StepData, page: Page, row: Node, index: Index) -> None:
-    page.formula(_called(step, row, index), step.text(row, index).text, row.output[index])
+def _unit(step: StepData, page: Page, node: Node, index: Index) -> None:
+    page.formula(_called(step, node, index), step.text(node, index).text, node.output[index])
 
 
-def _slope(step: StepData, page: Page, row: Node, index: Index) -> None:
-    slope = step.slopes.get(row.index)
+def _slope(step: StepData, page: Page, node: Node, index: Index) -> None:
+    slope = step.slopes.get(node.index)
     if slope is not None:
-        page.formula(f"∂L/∂ {_called(step, row, index)}", step.text(slope, index).text, slope.output[index])
+        page.formula(f"∂L/∂ {_called(step, node, index)}", step.text(slope, index).text, slope.output[index])
 
 
-def _called(step: StepData, row: Node, index: Index) -> str:
+def _called(step: StepData, node: Node, index: Index) -> str:
     """A number without its row of the batch, which the page is about."""
-    unit = ",".join(str(i) for i in (index[1:] if row.output.shape[0] == len(step.rows) else index))
-    return f"{step.name(row)}[{unit}]" if unit else step.name(row)
+    unit = ",".join(str(i) for i in (index[1:] if node.output.shape[0] == len(step.rows) else index))
+    return f"{step.name(node)}[{unit}]" if unit else step.name(node)

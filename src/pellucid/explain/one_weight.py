@@ -60,35 +60,35 @@ def _pushed(step: StepData, page: Page, path: str, index: Index) -> None:
     )
 
 
-def row_parts(row: Node, index: Index, count: int) -> Any:
+def row_parts(node: Node, index: Index, count: int) -> Any:
     """What each of the `count` rows of the batch adds to one number of a weight's gradient.
 
     None where the row of the tape is not plainly such a sum: matmul, sum_to, put_rows, and sums and moves of
     these are.
     """
-    if row.op is None:
+    if node.op is None:
         return None
-    source = moved(row, index)
+    source = moved(node, index)
     if source is not None:
         return None if isinstance(source, Text) else row_parts(*source, count)
-    if row.op.name == "add":
-        each = [row_parts(value.node, index, count) for value in row.inputs if value.shape == row.output.shape]
+    if node.op.name == "add":
+        each = [row_parts(value.node, index, count) for value in node.inputs if value.shape == node.output.shape]
         return None if len(each) < 2 or any(part is None for part in each) else sum(each)
-    if row.op.name == "matmul":
-        return _products(row, index, count)
-    if row.op.name == "sum_to":
-        return _reduced(row.inputs[0].node, reduced_from(row, index), count)
-    if row.op.name == "put_rows":
-        rows, codes = (value.array for value in row.inputs)
-        here = numpy.clip(codes, 0, int(row.settings["count"]) - 1) == index[0]
+    if node.op.name == "matmul":
+        return _products(node, index, count)
+    if node.op.name == "sum_to":
+        return _reduced(node.inputs[0].node, reduced_from(node, index), count)
+    if node.op.name == "put_rows":
+        rows, codes = (value.array for value in node.inputs)
+        here = numpy.clip(codes, 0, int(node.settings["count"]) - 1) == index[0]
         found = numpy.where(here, rows[(..., *index[1:])], 0.0)
         return found.reshape(count, -1).sum(axis=1) if found.shape[:1] == (count,) else None
     return None
 
 
-def _products(row: Node, index: Index, count: int) -> Any:
+def _products(node: Node, index: Index, count: int) -> Any:
     """What a matmul adds up: a product for each row, or for each step of each row."""
-    x, dz = row.inputs
+    x, dz = node.inputs
     if x.ndim != dz.ndim:
         return None
     *outer, i, o = index

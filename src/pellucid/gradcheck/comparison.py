@@ -163,7 +163,7 @@ def check(
         a = numpy.asarray(by_rule[path], numpy.float64)
         verdict, seen = judge(a.reshape(-1)[where], slope, loss, partial(closer, path, where), tolerance)
         weights[path] = _spread(a, slope, verdict, where)
-        kinks += [_kink(path, a.shape, int(where[i]), held, row, place) for i, row, place in seen]
+        kinks += [_kink(path, a.shape, int(where[i]), held, node, place) for i, node, place in seen]
     return GradientReport(weights, tolerance, kinks, culprits(output, list(parameters.values()), tolerance))
 
 
@@ -175,7 +175,7 @@ def judge(
     loss: the value at that point, whose size sets what rounding can do. closer: a second look at the numbers i, j, …
     of the k, asked for only where the two differ.
 
-    Returns the verdicts, and for each kink (number of the k, row of the tape, place in that row).
+    Returns the verdicts, and for each kink (number of the k, index of the node, place in that node).
     """
     # Subtracting two losses of size |f|, each right to a few units in the last place, over 2h = 2e-6.
     rounding = 8 * EPS64 * max(1.0, abs(loss)) / 2e-6
@@ -216,8 +216,8 @@ def _spread(a: Numbers, slope: Numbers, verdict: NDArray[numpy.str_], where: Who
     return WeightCheck(a, by_change.reshape(a.shape), relative.reshape(a.shape), verdicts.reshape(a.shape))
 
 
-def _kink(path: str, shape: Sequence[int], where: int, held: Held, row: int, place: int) -> Kink:
-    cornered, side = next((r, side) for r, side in held.cornered if r.index == row)
+def _kink(path: str, shape: Sequence[int], where: int, held: Held, node: int, place: int) -> Kink:
+    cornered, side = next((r, side) for r, side in held.cornered if r.index == node)
     at = _unravel(place, side.shape)
     assert cornered.op is not None
     return Kink(path, _unravel(where, shape), cornered.op.name, cornered.path, at[0] if at else None, at[1:])

@@ -141,8 +141,8 @@ def measured(
 
 
 def _slopes(output: Value, value: Value, places: Array, how: FiniteDifference, progress: Progress) -> Array:
-    rows, xp = output.tape.nodes, namespace(output.array, value.array)
-    again = Restart(rows, value.node.index, (output.node.index,))
+    nodes, xp = output.tape.nodes, namespace(output.array, value.array)
+    again = Restart(nodes, value.node.index, (output.node.index,))
     if not places.shape[0] or not again.reaches:
         return xp.zeros(places.shape, dtype=value.array.dtype)
     w = xp.take(xp.reshape(value.array, (-1,)), places)
