@@ -38,7 +38,7 @@ def ctc(xp: Any, x: Array, labels: Array) -> Array:
     return xp.where(total < LOG_0 / 2, xp.asarray(xp.inf, dtype=x.dtype), -total)
 
 
-@ctc.lift
+@ctc.batch
 def _(xp: Any, to: tuple[int, ...], x: Array, labels: Array):
     return xp.reshape(ctc.forward(xp, *_as_rows(xp, x, labels)), (-1, *to))
 
@@ -55,7 +55,7 @@ def ctc_expected(_xp: Any, x: Array, labels: Array) -> Array:
     return _expected(_Places.of(labels, x), x)
 
 
-@ctc_expected.lift
+@ctc_expected.batch
 def _(xp: Any, to: tuple[int, ...], x: Array, labels: Array):
     return xp.reshape(ctc_expected.forward(xp, *_as_rows(xp, x, labels)), (-1, *to))
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections import deque
 
 from pellucid.autodiff import Node
+from pellucid.autodiff.origin import Index
 from pellucid.errors import UsageError
 from pellucid.explain.step_data import StepData, check_index
-from pellucid.explain.text import Index, Text
+from pellucid.explain.text import Text
 from pellucid.pages.page import Page
 
 LINES = 24

@@ -8,11 +8,11 @@ from typing import Any
 import numpy
 
 from pellucid.autodiff import Node, Value
+from pellucid.autodiff.origin import Index, Products
 from pellucid.data.tables.category_name import said
 from pellucid.errors import UsageError
-from pellucid.explain.places import origin
+from pellucid.explain.places import unmoved
 from pellucid.explain.step_data import StepData
-from pellucid.explain.text import Index
 from pellucid.explain.update import update_lines
 from pellucid.pages.number import factor, number
 from pellucid.pages.page import Page
@@ -121,12 +121,16 @@ def weight_lines(step: StepData, page: Page, path: str, index: Index, place: int
     slope = step.slopes.get(step.given[path].index) if path in step.given else None
     name = f"{path}[{','.join(map(str, index))}]"
     # Where the gradient only changed its shape last, the formula is that of what it was before.
-    page.formula(f"∂L/∂ {name}", step.text(*origin(slope, index)).text if slope is not None else "0", g)
-    if slope is not None and slope.op is not None and slope.op.name == "matmul" and len(step.rows) > 1:
-        x, dz = slope.inputs
-        if (x.ndim, dz.ndim, x.shape[-1]) == (2, 2, len(step.rows)):
-            a, b = float(x.array[index[0], place]), float(dz.array[place, index[1]])
-            page.words(f"      of which this row: {factor(a)} × {factor(b)} = {number(a * b)}")
+    page.formula(f"∂L/∂ {name}", step.text(*unmoved(slope, index)).text if slope is not None else "0", g)
+    match slope.origin(index) if slope is not None and len(step.rows) > 1 else None:
+        case Products(pairs) if len(pairs) == len(step.rows):
+            assert slope is not None
+            (x, dz), (left, right) = slope.inputs, pairs[place]
+            if (x.ndim, dz.ndim) == (2, 2):  # rows of features against rows of gradients
+                a, b = float(x.array[left]), float(dz.array[right])
+                page.words(f"      of which this row: {factor(a)} × {factor(b)} = {number(a * b)}")
+        case _:
+            pass
     limited = float(step.clipped[path][index])
     if limited != float(g):
         page.words(f"      g = {number(limited)} after clipping the gradients")
@@ -145,7 +149,7 @@ def _forward(step: StepData, page: Page, place: int) -> None:
             path = node.path
             page.heading(f"Forward: {step.place(node)}")
         if node.output.ndim == 0:
-            whole = node.index == step.loss.node.index and node.op is not None and node.op.name == "mean"
+            whole = node.index == step.loss.node.index and node.op is not None and node.op.joined == "mean"
             name = "loss (mean over the batch)" if whole else step.name(node)
             page.formula(name, step.text(node, ()).text, node.output)
             continue

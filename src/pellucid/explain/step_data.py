@@ -9,19 +9,14 @@ from typing import Any
 
 import numpy
 
-from pellucid.autodiff import OPS, Node, Tape, Value
+from pellucid.autodiff import Node, Tape, Value
+from pellucid.autodiff.origin import Index
 from pellucid.data.tables.category_name import said
 from pellucid.errors import UsageError
 from pellucid.explain.expression import Expression
-from pellucid.explain.text import TERMS, Index, Text
+from pellucid.explain.text import TERMS, Text
 
 Arrays = Mapping[str, Any]
-LINKS = {
-    "sparse_softmax_crossentropy": "softmax",
-    "softmax_crossentropy": "softmax",
-    "sigmoid_crossentropy": "sigmoid",
-}
-"""For a loss that takes logits: what makes probabilities of them."""
 
 
 @dataclass(frozen=True)
@@ -101,9 +96,9 @@ class StepData:
         """The prediction as a person reads it: of logits, their probabilities."""
         if self.prediction is None:
             return None
-        users = [node.op.name for node in self.users.get(self.prediction.index, []) if node.op]
-        link = next((LINKS[name] for name in users if name in LINKS), None)
-        return OPS[link](self.prediction.output) if link else self.prediction.output
+        users = [node.op for node in self.users.get(self.prediction.index, []) if node.op]
+        made = next((op.probabilities for op in users if op.probabilities), None)
+        return made(self.prediction.output) if made else self.prediction.output
 
     @cached_property
     def row_losses(self) -> Any:
@@ -111,10 +106,10 @@ class StepData:
         waiting = [self.loss.node]
         while waiting:
             node = waiting.pop(0)
-            if node.op is None or node.op.name not in ("mean", "add", "divide", "multiply", "sum"):
+            if node.op is None or not (node.op.scales or node.op.joined in ("mean", "sum")):
                 continue
             inputs = [value for value in node.inputs if isinstance(value, Value)]
-            if node.op.name in ("mean", "sum") and inputs[0].shape == (len(self.rows),):
+            if node.op.axes == "reduce" and inputs[0].shape == (len(self.rows),):
                 return inputs[0].array
             waiting += [value.node for value in inputs]
         return None
@@ -151,11 +146,11 @@ class StepData:
         users = self.users.get(node.index, [])
         if node.op is None or node.index == self.loss.node.index or len(users) != 1:
             return False
-        if node.op.axes == "move":
+        if node.op.axes in ("move", "lookup"):
             return True
         user = users[0]
-        weighs = node.op.name in ("matmul", "convolution")
-        return weighs and user.op is not None and user.op.name == "add" and user.path == node.path
+        adds = user.op is not None and user.op.elementwise and user.op.joined == "sum"
+        return node.op.joined == "products" and adds and user.path == node.path
 
     def place(self, node: Node) -> str:
         """The layer that a node is of; outside of all layers, whether the model or the loss made it."""
@@ -214,7 +209,7 @@ class StepData:
 
     def what(self, node: Node) -> str:
         assert node.op is not None
-        return "sum" if node.path and node.op.name in ("matmul", "add") else node.op.name
+        return (node.path and node.op.called) or node.op.name
 
     def text(self, node: Node, index: Index, terms: int = TERMS) -> Text:
         """The formula of any number of the tape.

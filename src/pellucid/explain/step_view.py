@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from pellucid.autodiff.origin import Index
 from pellucid.errors import UsageError
 from pellucid.explain import one_number as opened
 from pellucid.explain import one_row, one_weight, summary
 from pellucid.explain.step_data import StepData
-from pellucid.explain.text import Index
 from pellucid.pages.page import Page
 
 LARGE = 600

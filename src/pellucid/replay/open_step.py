@@ -15,7 +15,7 @@ from pellucid.data.dataset import Numbers
 from pellucid.data.named import Named
 from pellucid.engine.step import Arrays, Batch, State, Step, last_row
 from pellucid.explain.step_view import StepView
-from pellucid.gradcheck import GradientReport
+from pellucid.gradcheck import FiniteDifference, GradientReport, central
 from pellucid.models.gradients import check_step
 from pellucid.pages.page import Page
 
@@ -206,7 +206,7 @@ class OpenStep:
         state = State(*({p: _wide(a) for p, a in arrays.items()} for arrays in self.before))
         batch = Batch(*self.batch[:3]).map(_wide)
         w = float(state.parameters[path][index])
-        h = 1e-6 * max(1.0, abs(w))
+        h = float(FiniteDifference().change(numpy, numpy.asarray(w)))
 
         def loss(value: float) -> float:
             moved = state.parameters[path].copy()
@@ -215,7 +215,7 @@ class OpenStep:
             return float(self.step.forward(now, batch, self.number).loss.array)
 
         with numpy.errstate(all="ignore"):
-            found = (loss(w + h) - loss(w - h)) / ((w + h) - (w - h))
+            found = central(loss, w, h)
         return found if math.isfinite(found) else math.nan
 
     def _repr_html_(self) -> str:
