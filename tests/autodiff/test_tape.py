@@ -83,7 +83,7 @@ def test_a_value_has_no_truth_value(tape):
 
 def test_a_value_names_itself(tape):
     assert repr(tape.parameter("w")) == "Value(w, shape=(2,), node 0)"
-    assert repr(relu(tape.parameter("w"))) == "Value(relu, shape=(2,), row 1)"
+    assert repr(relu(tape.parameter("w"))) == "Value(relu, shape=(2,), node 1)"
 
 
 def test_rows_of_the_backward_pass_name_the_row_they_come_from(tape):

@@ -40,6 +40,7 @@ So whoever explains, checks or exports a pass asks the op, and goes by no op's n
 from __future__ import annotations
 
 import inspect
+import math
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypedDict, Unpack
@@ -73,8 +74,8 @@ class Facts(TypedDict, total=False):
     """What a layer's page calls its output, if not by the op's name: the "sum" of a unit."""
     scales: bool
     """Whether its output is its first input in another scale, place by place."""
-    limits: tuple[float, float]
-    """The two numbers that it comes near to, and hardly leaves, for large inputs of either sign."""
+    range: tuple[float, float]
+    """Of an activation: the numbers between which all that it gives lies."""
     probabilities: Op
     """The op that makes probabilities of the scores which this loss takes."""
     spatial: bool
@@ -95,7 +96,7 @@ class Op:
         self.joined: Joins = facts.get("joined", "")
         self.called = facts.get("called", "")
         self.scales = facts.get("scales", False)
-        self.limits = facts.get("limits")
+        self.range = facts.get("range")
         self.probabilities = facts.get("probabilities")
         self.spatial = facts.get("spatial", False)
         self.onnx = facts.get("onnx", "")
@@ -119,6 +120,11 @@ class Op:
     def elementwise(self) -> bool:
         """Whether each output number depends on the numbers at the same place of the inputs alone."""
         return self.axes == "elementwise"
+
+    @property
+    def saturates(self) -> bool:
+        """Whether it can come to an end of its range, where its slope is 0, at either side."""
+        return self.elementwise and self.range is not None and all(map(math.isfinite, self.range))
 
     @property
     def differentiable(self) -> bool:

@@ -5,6 +5,7 @@ A textbook formula stands beside code that computes it without overflow; a test 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from pellucid.autodiff.backend import erf
@@ -19,7 +20,7 @@ INVERSE_SQRT_2 = 0.7071067811865476
 INVERSE_SQRT_2PI = 0.3989422804014327
 
 
-@op(formula="max(x, 0)", source="Nair and Hinton 2010, ICML", onnx="Relu")
+@op(formula="max(x, 0)", range=(0.0, math.inf), source="Nair and Hinton 2010, ICML", onnx="Relu")
 def relu(xp: Any, x: Array) -> Array:
     """x where it is positive, else 0. At 0 the gradient is 0."""
     return xp.maximum(x, 0)
@@ -130,7 +131,7 @@ def _(dy: Any, y: Any, x: Any):
     return dy * INVERSE_SQRT_2PI * exp(square(x) * -0.5)
 
 
-@op(formula="1 / (1 + exp(-x))", limits=(0.0, 1.0), onnx="Sigmoid")
+@op(formula="1 / (1 + exp(-x))", range=(0.0, 1.0), onnx="Sigmoid")
 def sigmoid(xp: Any, x: Array) -> Array:
     """Squeezes any number into 0 to 1."""
     z = xp.exp(-xp.abs(x))  # never overflows
@@ -142,7 +143,7 @@ def _(dy: Any, y: Any, x: Any):
     return dy * y * (1.0 - y)
 
 
-@op(limits=(-1.0, 1.0), onnx="Tanh")
+@op(range=(-1.0, 1.0), onnx="Tanh")
 def tanh(xp: Any, x: Array) -> Array:
     """The hyperbolic tangent: squeezes any number into -1 to 1."""
     return xp.tanh(x)
@@ -153,7 +154,7 @@ def _(dy: Any, y: Any, x: Any):
     return dy * (1.0 - y * y)
 
 
-@op(formula="log(1 + exp(x))", source="Dugas et al. 2001, NeurIPS", onnx="Softplus")
+@op(formula="log(1 + exp(x))", range=(0.0, math.inf), source="Dugas et al. 2001, NeurIPS", onnx="Softplus")
 def softplus(xp: Any, x: Array) -> Array:
     """A smooth relu."""
     return xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x)))
@@ -177,7 +178,7 @@ def _(dy: Any, y: Any, x: Any):
     return dy * (s + y * (1.0 - s))
 
 
-@op("... c -> ... c", formula="exp(x[c]) / sum(exp(x))", onnx="Softmax")
+@op("... c -> ... c", formula="exp(x[c]) / sum(exp(x))", range=(0.0, 1.0), onnx="Softmax")
 def softmax(xp: Any, x: Array) -> Array:
     """Turns the last axis into probabilities that add up to 1."""
     e = xp.exp(x - xp.max(x, axis=-1, keepdims=True))  # the largest exponent is 0: no overflow
@@ -189,7 +190,7 @@ def _(dy: Any, y: Any, x: Any):
     return y * (dy - sum(multiply(dy, y), axis=-1, keepdims=True))
 
 
-@op("... c -> ... c", formula="x[c] - log(sum(exp(x)))", onnx="LogSoftmax")
+@op("... c -> ... c", formula="x[c] - log(sum(exp(x)))", range=(-math.inf, 0.0), onnx="LogSoftmax")
 def log_softmax(xp: Any, x: Array) -> Array:
     """The logarithm of the softmax, exact where the softmax itself would round to 0."""
     shifted = x - xp.max(x, axis=-1, keepdims=True)
