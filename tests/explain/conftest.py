@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import pellucid as pl
-from pellucid.autodiff import Tape, gradients
-from pellucid.explain.step_view import Lesson
+from pellucid.autodiff import OPS, Op, Tape, gradients
+from pellucid.explain.step_view import StepView
 
 NAMES: dict[str, Any] = {
     **{name: getattr(math, name) for name in ("exp", "log", "sqrt", "erf", "tanh")},
@@ -28,12 +28,18 @@ NAMES: dict[str, Any] = {
 }
 
 
+def by_the_op(op: Op) -> Callable[..., float]:
+    """For an op that is printed as name(…): the op itself, number by number."""
+    return lambda *x: float(op.forward(np, *map(np.float64, x)))
+
+
 def worked_out(text: str) -> float:
     """The value of a formula as pellucid prints it."""
     text = re.sub(r" from \d+ smaller terms", "", text)
     for shown, python in ((" = ", " == "), ("×", "*"), ("^", "**"), ("²", "**2"), ("≥", ">="), ("[", "("), ("]", ")")):
         text = text.replace(shown, python)
-    return float(eval(text, {"__builtins__": {}}, NAMES))
+    new = {name: by_the_op(op) for name, op in OPS.items() if op.elementwise and name not in NAMES}
+    return float(eval(text, {"__builtins__": {}}, new | NAMES))
 
 
 @pytest.fixture(scope="session")
@@ -41,8 +47,8 @@ def worth() -> Callable[[str], float]:
     return worked_out
 
 
-def stepped(model: pl.Sequential, x: Any, y: Any, number: int = 0, batch: int = 4, **more: Any) -> Lesson:
-    """Step `number` of a training in float64 that takes the rows from the last to the first, as a lesson."""
+def stepped(model: pl.Sequential, x: Any, y: Any, number: int = 0, batch: int = 4, **more: Any) -> StepView:
+    """Step `number` of a training in float64 that takes the rows from the last to the first, as a view."""
     optimizer, loss = model.compiled.optimizer, model.compiled.loss
     assert loss is not None
     first = Tape({}, training=True, dtype="float64")
@@ -59,9 +65,9 @@ def stepped(model: pl.Sequential, x: Any, y: Any, number: int = 0, batch: int = 
         found = {path: g.array for path, g in zip(parameters, values, strict=True)}
         changes, slots = optimizer.update(found, before, parameters)
         after = {path: w + changes[path] for path, w in parameters.items()}
-    return Lesson(tape, total, found, parameters, after, optimizer, before, number, rows.tolist(), **more)
+    return StepView(tape, total, found, parameters, after, optimizer, before, number, rows.tolist(), **more)
 
 
 @pytest.fixture(scope="session")
-def step_of() -> Callable[..., Lesson]:
+def step_of() -> Callable[..., StepView]:
     return stepped

@@ -13,7 +13,7 @@ import pellucid as pl
 from pellucid.autodiff import Tape, backprop, ops
 from pellucid.errors import UsageError
 from pellucid.explain.one_weight import row_parts
-from pellucid.explain.step_view import Lesson
+from pellucid.explain.step_view import StepView
 from pellucid.explain.tape_page import model_page, tape_page
 
 RNG = np.random.default_rng(0)
@@ -29,7 +29,7 @@ def compiled(layers: list[Any], loss: pl.Loss) -> pl.Sequential:
 
 
 @pytest.fixture(scope="module")
-def classifier(step_of: Callable[..., Lesson]) -> Lesson:
+def classifier(step_of: Callable[..., StepView]) -> StepView:
     """More weights than can be printed, an activation, dropout, names with markup in them."""
     layers = [pl.Dense(64, "tanh", name="<b>"), pl.Dropout(0.25), pl.Dense(20, "relu"), pl.Dense(3)]
     model = compiled(layers, pl.SparseCategoricalCrossentropy(from_logits=True))
@@ -38,7 +38,7 @@ def classifier(step_of: Callable[..., Lesson]) -> Lesson:
 
 
 @pytest.fixture(scope="module")
-def regression(step_of: Callable[..., Lesson]) -> Lesson:
+def regression(step_of: Callable[..., StepView]) -> StepView:
     model = compiled([pl.Dense(4, "softplus"), pl.Dense(1)], pl.MeanSquaredError())
     return step_of(model, X, X[:, :1] * 2, 3, ROWS, command="pellucid show runs/1 --step 3")
 
@@ -53,7 +53,7 @@ def formulas(page: Any) -> list[dict[str, Any]]:
     return [block for block in page.to_json() if "formula" in block]
 
 
-def test_summary_of_the_layers(classifier: Lesson) -> None:
+def test_summary_of_the_layers(classifier: StepView) -> None:
     page = classifier.summary()
     layers = table(page, "layer")
     assert [row["layer"] for row in layers] == ["<b>", "dropout", "dense", "dense_1"]
@@ -67,7 +67,7 @@ def test_summary_of_the_layers(classifier: Lesson) -> None:
     assert "Bit for bit." in page.to_text()
 
 
-def test_summary_of_the_weights(classifier: Lesson) -> None:
+def test_summary_of_the_weights(classifier: StepView) -> None:
     for row in table(classifier.summary(), "weights"):
         path = row["weights"]
         w, after = classifier.parameters[path], classifier.after[path]
@@ -78,7 +78,7 @@ def test_summary_of_the_weights(classifier: Lesson) -> None:
             assert row["update / weight"] == pytest.approx(np.linalg.norm(after - w) / np.linalg.norm(w))
 
 
-def test_summary_of_the_rows_of_the_largest_loss(classifier: Lesson, regression: Lesson) -> None:
+def test_summary_of_the_rows_of_the_largest_loss(classifier: StepView, regression: StepView) -> None:
     rows = table(classifier.summary(), "row of the batch")
     logits = classifier.find("dense_1").output
     p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
@@ -94,7 +94,7 @@ def test_summary_of_the_rows_of_the_largest_loss(classifier: Lesson, regression:
     assert first["loss"] == pytest.approx(error**2, rel=1e-2)
 
 
-def test_untrained_numbers_are_in_the_summary(regression: Lesson) -> None:
+def test_untrained_numbers_are_in_the_summary(regression: StepView) -> None:
     from dataclasses import replace
 
     page = replace(regression, untrained={"norm/mean": np.array([1.0, 3.0])}).summary()
@@ -102,17 +102,17 @@ def test_untrained_numbers_are_in_the_summary(regression: Lesson) -> None:
     assert (table(page, "name")[0]["name"], table(page, "name")[0]["mean"]) == ("norm/mean", 2.0)
 
 
-def test_what_to_type_next_can_be_typed(classifier: Lesson, regression: Lesson) -> None:
+def test_what_to_type_next_can_be_typed(classifier: StepView, regression: StepView) -> None:
     for block in classifier.summary().to_json() + classifier.layer("dense").to_json():
         if "command" in block:
-            assert re.match(r'step\.lesson\.(layer|number|gradient|weight)\("', block["command"])
-            assert eval(block["command"], {"step": SimpleNamespace(lesson=classifier)}).to_text()
+            assert re.match(r'step\.view\.(layer|number|gradient|weight)\("', block["command"])
+            assert eval(block["command"], {"step": SimpleNamespace(view=classifier)}).to_text()
     commands = [b["command"] for b in regression.summary().to_json() if "command" in b]
     assert commands[0] == 'pellucid show runs/1 --step 3 --layer "dense_1"'
     assert commands[1] == 'pellucid show runs/1 --step 3 --number "dense_1[0,0]"'
 
 
-def test_a_layer(classifier: Lesson) -> None:
+def test_a_layer(classifier: StepView) -> None:
     page = classifier.layer("dense")
     values = {row["values"]: row for row in table(page, "values")}
     assert list(values) == ["dense.sum", "∂L/∂ dense.sum", "dense.relu", "∂L/∂ dense.relu"]
@@ -132,7 +132,7 @@ PATHS = ["<b>", "dropout", "dense", "dense.sum", "dense_1", "loss", "<b>/kernel"
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_number_is_opened_by_right_formulas(path: str, classifier: Lesson, worth: Callable[[str], float]) -> None:
+def test_a_number_is_opened_by_right_formulas(path: str, classifier: StepView, worth: Callable[[str], float]) -> None:
     row = classifier.find(path)
     index = tuple(n - 1 for n in row.output.shape)
     page = classifier.number(path, index)
@@ -143,7 +143,7 @@ def test_a_number_is_opened_by_right_formulas(path: str, classifier: Lesson, wor
     json.dumps(page.to_json(), allow_nan=False)
 
 
-def test_a_number_is_opened_down_to_the_data_and_the_weights(classifier: Lesson) -> None:
+def test_a_number_is_opened_down_to_the_data_and_the_weights(classifier: StepView) -> None:
     page = classifier.number("dense_1", (3, 1))
     names = [line["name"] for line in formulas(page)]
     assert names[0] == "dense_1.sum[3, 1]"
@@ -154,7 +154,7 @@ def test_a_number_is_opened_down_to_the_data_and_the_weights(classifier: Lesson)
     assert f"Row 3 of the batch is row {classifier.rows[3]} of the data." in page.to_text()
 
 
-def test_the_largest_contributions_come_first(regression: Lesson) -> None:
+def test_the_largest_contributions_come_first(regression: StepView) -> None:
     row = regression.find("dense_1")
     (h, w) = next(r for r in regression.forward if r.op and r.op.name == "matmul" and r.path == "dense_1").inputs
     terms = np.abs(h.array[2] * w.array[:, 0])
@@ -166,7 +166,7 @@ def test_the_largest_contributions_come_first(regression: Lesson) -> None:
 
 
 @pytest.mark.parametrize("path", ["<b>", "dropout", "dense.sum", "dense_1", "loss", "<b>/kernel", "dense/bias"])
-def test_a_gradient_is_opened_back_to_the_loss(path: str, classifier: Lesson, worth: Callable[[str], float]) -> None:
+def test_a_gradient_is_opened_back_to_the_loss(path: str, classifier: StepView, worth: Callable[[str], float]) -> None:
     row = classifier.find(path)
     index = tuple(n // 2 for n in row.output.shape)
     page = classifier.gradient(path, index)
@@ -183,7 +183,7 @@ def test_a_gradient_is_opened_back_to_the_loss(path: str, classifier: Lesson, wo
 
 @pytest.mark.parametrize("method", ["number", "gradient"])
 @pytest.mark.parametrize("index", [(12, 0), (0, 3), (-1, 0), (0,), (0, 0, 0), ()])
-def test_numbers_that_are_not_there(method: str, index: Any, classifier: Lesson) -> None:
+def test_numbers_that_are_not_there(method: str, index: Any, classifier: StepView) -> None:
     with pytest.raises(UsageError, match=r"dense_1 goes from \[0,0\] to \[11,2\]"):
         getattr(classifier, method)("dense_1", index)
     with pytest.raises(UsageError, match="loss is one number"):
@@ -192,7 +192,7 @@ def test_numbers_that_are_not_there(method: str, index: Any, classifier: Lesson)
         getattr(classifier, method)("dense_9", index)
 
 
-def test_other_parts_that_are_not_there(classifier: Lesson) -> None:
+def test_other_parts_that_are_not_there(classifier: StepView) -> None:
     with pytest.raises(UsageError, match="x has no gradient in this step"):
         classifier.gradient("x", (0, 0))
     with pytest.raises(UsageError, match="leave --row out for a summary"):
@@ -207,7 +207,7 @@ def test_other_parts_that_are_not_there(classifier: Lesson) -> None:
 
 
 @pytest.mark.parametrize("path", ["<b>/kernel", "dense/kernel", "dense/bias", "dense_1/bias"])
-def test_the_rows_that_pushed_a_weight_are_each_rows_own_gradient(path: str, classifier: Lesson) -> None:
+def test_the_rows_that_pushed_a_weight_are_each_rows_own_gradient(path: str, classifier: StepView) -> None:
     index = tuple(n // 3 for n in classifier.parameters[path].shape)
     slope = classifier.slopes[classifier.given[path].index]
     parts = row_parts(slope, index, ROWS)
@@ -240,7 +240,7 @@ def test_parts_of_rows_where_the_tape_adds_up_otherwise() -> None:
             assert parts == pytest.approx([g[path][index] for g in alone], abs=1e-12), (path, index)
 
 
-def test_finite_difference_beside_back_propagation(classifier: Lesson) -> None:
+def test_finite_difference_beside_back_propagation(classifier: StepView) -> None:
     g = float(classifier.gradients["dense/kernel"][1, 2])
     text = classifier.weight("dense/kernel", (1, 2), 0, g * 1.01).to_text()
     assert "by finite difference" in text and "relative distance     9.9e-03" in text
@@ -261,7 +261,7 @@ def test_a_long_textbook_sum_shows_its_largest_terms_and_the_rest_as_one(worth: 
     assert "exp(900)" in Expression(lambda _: False).of(huge.node, (0, 0)).text
 
 
-def test_a_tape_as_a_table(classifier: Lesson) -> None:
+def test_a_tape_as_a_table(classifier: StepView) -> None:
     page = tape_page(classifier.tape)
     forward, backward = (block for block in page.to_json() if "rows" in block)
     assert len(forward["rows"]) + len(backward["rows"]) == len(classifier.tape.nodes)

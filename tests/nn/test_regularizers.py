@@ -104,7 +104,7 @@ def test_steps_with_prices_and_limits_are_replayed_exactly(rows, engine):
         assert step.check().ok
         assert np.linalg.norm(step.after.parameters["dense/kernel"], axis=0).max() <= 0.5 * (1 + 1e-6)
     assert np.linalg.norm(run.at(0).before.parameters["dense/kernel"], axis=0).max() > 0.5
-    page = run.at(3).lesson.weight("dense/kernel", (0, 0))
+    page = run.at(3).view.weight("dense/kernel", (0, 0))
     assert "held by MaxNorm(max_value=0.5, axis=0)" in page.to_text()
 
 

@@ -23,7 +23,7 @@ def test_steps_are_replayed_exactly(rows, make_classifier, name, engine):
     run = model.fit(rows.x, rows.y, batch_size=16, epochs=2, engine=engine, record=False, verbose=0)
     for n in (0, 6, 9):
         assert run.at(n).exact
-    page = run.at(6).lesson.weight("dense/kernel", (1, 2)).to_text()
+    page = run.at(6).view.weight("dense/kernel", (1, 2)).to_text()
     assert "change = " in page
     if name.startswith("lamb"):
         assert "trust = trust_ratio(w, move) = " in page

@@ -9,7 +9,7 @@ of being at each class is known, and with it the gradient.
                           -  a  -  b  -      between classes that differ
 
 The sweeps are written once, in ops: on arrays they are a scan; on a tape, which they are on only when the gradient is
-differentiated again, they are rows.
+differentiated again, they are nodes.
 
 Source: Graves, Fernández, Gomez, Schmidhuber (2006), doi:10.1145/1143844.1143891.
 """
@@ -38,7 +38,7 @@ def ctc(xp: Any, x: Array, labels: Array) -> Array:
     return xp.where(total < LOG_0 / 2, xp.asarray(xp.inf, dtype=x.dtype), -total)
 
 
-@ctc.lift
+@ctc.batch
 def _(xp: Any, to: tuple[int, ...], x: Array, labels: Array):
     return xp.reshape(ctc.forward(xp, *_as_rows(xp, x, labels)), (-1, *to))
 
@@ -55,7 +55,7 @@ def ctc_expected(_xp: Any, x: Array, labels: Array) -> Array:
     return _expected(_Places.of(labels, x), x)
 
 
-@ctc_expected.lift
+@ctc_expected.batch
 def _(xp: Any, to: tuple[int, ...], x: Array, labels: Array):
     return xp.reshape(ctc_expected.forward(xp, *_as_rows(xp, x, labels)), (-1, *to))
 
@@ -69,7 +69,7 @@ def _as_rows(xp: Any, *arrays: Array) -> list[Array]:
 def _(dy: Any, _y: Any, x: Any, labels: Any):
     if not isinstance(x, Value):
         return None, None
-    again = ops.reshape(x, shape=x.shape)  # a row of its own: dy may have been made from x too, and is held here
+    again = ops.reshape(x, shape=x.shape)  # a node of its own: dy may have been made from x too, and is held here
     chances = _expected(_Places.of(labels.array, x.array), again)
     return gradients(ops.sum(chances * dy), [again])[0], None
 

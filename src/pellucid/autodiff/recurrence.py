@@ -2,7 +2,7 @@
 
     h_0 = 0;   h_t = cell(x_t, h_{t-1}, weights)
 
-On NumPy arrays every step lands on the tape, op by op. Under XLA the steps are one row, run as one scan: its rule is
+On NumPy arrays every step lands on the tape, op by op. Under XLA the steps are one node, run as one scan: its rule is
 a scan the other way round, in which the same cell is run again and its own gradient taken (so that only what a cell
 carries on is kept of each step). The cell is written once, in ops.
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pellucid.autodiff.op import OPS, Array, Op
+from pellucid.autodiff.origin import Index, Origin
 from pellucid.errors import UsageError
 
 
@@ -34,6 +35,13 @@ class Node:
     """The layer that made it ("dense_1"), or the name of what was given ("dense_1/kernel", "x")."""
     backward_of: int | None = None
     """For a node of the backward pass: the forward node whose rule made it."""
+
+    def origin(self, index: Index) -> Origin | None:
+        """What one number of the output was made from, where its op says so."""
+        if self.op is None:
+            return None
+        arrays = [value.array if isinstance(value, Value) else value for value in self.inputs]
+        return self.op.origin_of(index, self.output, arrays, self.settings)
 
 
 @dataclass

@@ -119,3 +119,28 @@ def same(length: int, size: int, stride: int = 1, dilation: int = 1) -> tuple[in
 def inside(size: Sizes) -> list[Sizes]:
     """The places in a window, in reading order."""
     return list(itertools.product(*map(range, size)))
+
+
+def seen(ways: Sequence[Sweep], at: Sequence[int], k: Sequence[int]) -> Sizes | None:
+    """The place in the input that the window at `at` sees at its own place k; None for a 0."""
+    found: list[int] = []
+    for way, o, j in zip(ways, at, k, strict=True):
+        if (place := way.seen(o, j)) is None:
+            return None
+        found.append(place)
+    return tuple(found)
+
+
+def window(ways: Sequence[Sweep], at: Sequence[int]) -> list[Sizes]:
+    """All places in the input that the window at `at` sees, in reading order."""
+    places = (seen(ways, at, k) for k in inside(tuple(way.size for way in ways)))
+    return [place for place in places if place is not None]
+
+
+def windows_on(ways: Sequence[Sweep], place: Sequence[int]) -> list[Sizes]:
+    """Where the windows stop that see a place of the input, in reading order."""
+    stops = (
+        [o for o in range(way.stops) if any(way.seen(o, k) == i for k in range(way.size))]
+        for way, i in zip(ways, place, strict=True)
+    )
+    return list(itertools.product(*stops))

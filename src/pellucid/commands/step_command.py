@@ -136,26 +136,24 @@ def write(what: Page | Plot, place: Path, screen: Any) -> None:
 
 
 def _page(step: OpenStep, part: Part, command: str) -> Page:
-    lesson = step.explained(command)
+    view = step.explained(command)
     row = part.row or 0
-    if not 0 <= row < len(lesson.rows):
-        raise UsageError(
-            f"row {row} is not there: the batch of step {step.number} has rows 0 to {len(lesson.rows) - 1}"
-        )
+    if not 0 <= row < len(view.rows):
+        raise UsageError(f"row {row} is not there: the batch of step {step.number} has rows 0 to {len(view.rows) - 1}")
     if part.weight is not None:
         return step.weight(*part_of(part.weight), row)
     if part.unit is not None:
         where, (unit, *rest) = part_of(part.unit)
         if rest:
             raise UsageError(f'--unit {part.unit}: a unit has one number, as "{where}[{unit}]"')
-        return lesson.unit(where, unit, row)
+        return view.unit(where, unit, row)
     if part.layer is not None:
-        return lesson.layer(part.layer)
+        return view.layer(part.layer)
     if part.number is not None:
-        return lesson.number(*part_of(part.number))
+        return view.number(*part_of(part.number))
     if part.gradient is not None:
-        return lesson.gradient(*part_of(part.gradient))
-    return lesson.summary() if part.row is None else lesson.whole(row)
+        return view.gradient(*part_of(part.gradient))
+    return view.summary() if part.row is None else view.whole(row)
 
 
 class _Bar:

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections import deque
 
 from pellucid.autodiff import Node
+from pellucid.autodiff.origin import Index
 from pellucid.errors import UsageError
-from pellucid.explain.step_data import Material, check_index
-from pellucid.explain.text import Index, Text
+from pellucid.explain.step_data import StepData, check_index
+from pellucid.explain.text import Text
 from pellucid.pages.page import Page
 
 LINES = 24
@@ -20,50 +21,50 @@ TERMS = 6
 Place = tuple[Node, Index]
 
 
-def number_page(step: Material, path: str, index: Index, lines: int = LINES) -> Page:
+def number_page(step: StepData, path: str, index: Index, lines: int = LINES) -> Page:
     """A number of a layer's output, opened down to the data and the weights."""
-    row = step.find(path)
-    check_index(path, index, tuple(row.output.shape))
+    node = step.find(path)
+    check_index(path, index, tuple(node.output.shape))
     page = Page()
-    page.heading(f"Step {step.step}: {step.where(row, index)}")
-    _data_row(step, page, row, index)
-    _open(step, page, (row, index), lines)
+    page.heading(f"Step {step.step}: {step.where(node, index)}")
+    _data_row(step, page, node, index)
+    _open(step, page, (node, index), lines)
     return page
 
 
-def gradient_page(step: Material, path: str, index: Index, lines: int = LINES) -> Page:
+def gradient_page(step: StepData, path: str, index: Index, lines: int = LINES) -> Page:
     """How the loss moves with a number, opened back to the loss."""
-    row = step.find(path)
-    check_index(path, index, tuple(row.output.shape))
-    slope = step.slopes.get(row.index)
+    node = step.find(path)
+    check_index(path, index, tuple(node.output.shape))
+    slope = step.slopes.get(node.index)
     page = Page()
-    page.heading(f"Step {step.step}: ∂L/∂ {step.where(row, index)}")
+    page.heading(f"Step {step.step}: ∂L/∂ {step.where(node, index)}")
     if slope is None:
         between = ", ".join(dict.fromkeys(step.name(r) for r in step.shown if r.index in step.slopes))
         raise UsageError(
             f"{path} has no gradient in this step: back-propagation visits what lies between a weight and the "
             f"loss ({between}), and the weights"
         )
-    _data_row(step, page, row, index)
+    _data_row(step, page, node, index)
     _open(step, page, (slope, index), lines)
     return page
 
 
-def _data_row(step: Material, page: Page, row: Node, index: Index) -> None:
-    if index and row.output.shape[0] == len(step.rows) and row.path not in step.parameters:
+def _data_row(step: StepData, page: Page, node: Node, index: Index) -> None:
+    if index and node.output.shape[0] == len(step.rows) and node.path not in step.parameters:
         page.words(f"Row {index[0]} of the batch is {step.called(index[0])}.")
 
 
-def _open(step: Material, page: Page, start: Place, lines: int) -> None:
+def _open(step: StepData, page: Page, start: Place, lines: int) -> None:
     """Breadth first, the largest contributions first, each number once."""
     waiting, met, ended = deque([start]), {_key(start)}, False
     for _ in range(lines):
         if not waiting:
             return
-        row, index = waiting.popleft()
-        made = _line(step, page, row, index)
-        if not _opens(start, row):
-            ended = ended or _end(step, start, row)
+        node, index = waiting.popleft()
+        made = _line(step, page, node, index)
+        if not _opens(start, node):
+            ended = ended or _end(step, start, node)
             continue
         for place in _parts(made):
             if _key(place) not in met:
@@ -76,23 +77,23 @@ def _open(step: Material, page: Page, start: Place, lines: int) -> None:
         _follow(step, page, start, lines)
 
 
-def _follow(step: Material, page: Page, start: Place, lines: int) -> None:
+def _follow(step: StepData, page: Page, start: Place, lines: int) -> None:
     """From number to number by the largest contribution, as far as the data or the loss."""
     goal = "the loss" if start[0].backward_of is not None else "the data"
     page.heading(f"The largest contribution, followed to {goal}")
-    row, index = start
+    node, index = start
     for _ in range(lines):
-        made = _line(step, page, row, index)
+        made = _line(step, page, node, index)
         on = [place for place in _parts(made) if _opens(start, place[0]) or _end(step, start, place[0])]
-        if not on or not _opens(start, row):
+        if not on or not _opens(start, node):
             return
-        row, index = on[0]
+        node, index = on[0]
     page.words("  … and so on")
 
 
-def _line(step: Material, page: Page, row: Node, index: Index) -> Text:
-    made = step.text(row, index, TERMS)
-    page.formula(step.where(row, index), made.text, row.output[index])
+def _line(step: StepData, page: Page, node: Node, index: Index) -> Text:
+    made = step.text(node, index, TERMS)
+    page.formula(step.where(node, index), made.text, node.output[index])
     return made
 
 
@@ -102,16 +103,16 @@ def _parts(made: Text) -> list[Place]:
     return [(use.node, use.index) for use in by_size if use.node.op is not None or use.node.path != "constant"]
 
 
-def _opens(start: Place, row: Node) -> bool:
+def _opens(start: Place, node: Node) -> bool:
     """Whether a number is opened further: not what was given; for a gradient, gradients alone."""
-    return row.op is not None and (start[0].backward_of is None or row.backward_of is not None)
+    return node.op is not None and (start[0].backward_of is None or node.backward_of is not None)
 
 
-def _end(step: Material, start: Place, row: Node) -> bool:
+def _end(step: StepData, start: Place, node: Node) -> bool:
     """Whether the way ends here, at the data, or at ∂L/∂L."""
     if start[0].backward_of is not None:
-        return row.op is None and row.backward_of is not None
-    return row.op is None and row.path not in step.parameters
+        return node.op is None and node.backward_of is not None
+    return node.op is None and node.path not in step.parameters
 
 
 def _key(place: Place) -> tuple[int, Index]:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy
 
 from pellucid.autodiff import Node
+from pellucid.autodiff.origin import Block, Index, Joined, Moved, Pair, Products, numbers
 from pellucid.errors import UsageError
 from pellucid.explain.one_row import opening, weight_lines
-from pellucid.explain.places import moved, reduced_from
-from pellucid.explain.step_data import Material, check_index
-from pellucid.explain.text import Index, Text
+from pellucid.explain.step_data import StepData, check_index
 from pellucid.pages.number import number
 from pellucid.pages.page import Page
 
 ROWS = 5
 
 
-def weight_page(step: Material, path: str, index: Index, place: int, measured: float | None = None) -> Page:
+def weight_page(step: StepData, path: str, index: Index, place: int, measured: float | None = None) -> Page:
     """One weight. `measured` is its gradient by finite difference, if that was worked out."""
     if path not in step.parameters:
         raise UsageError(f"there is no weight {path!r}; the weights are {', '.join(step.parameters)}")
@@ -40,7 +40,7 @@ def _both_ways(page: Page, by_rule: float, by_change: float) -> None:
     page.words(f"  relative distance     {abs(by_rule - by_change) / size if size else 0.0:.1e}")
 
 
-def _pushed(step: Material, page: Page, path: str, index: Index) -> None:
+def _pushed(step: StepData, page: Page, path: str, index: Index) -> None:
     """The rows of the batch whose part of the gradient is the largest."""
     slope = step.slopes.get(step.given[path].index) if path in step.given else None
     parts = None if slope is None else row_parts(slope, index, len(step.rows))
@@ -60,48 +60,62 @@ def _pushed(step: Material, page: Page, path: str, index: Index) -> None:
     )
 
 
-def row_parts(row: Node, index: Index, count: int) -> Any:
+def row_parts(node: Node, index: Index, count: int) -> Any:
     """What each of the `count` rows of the batch adds to one number of a weight's gradient.
 
-    None where the row of the tape is not plainly such a sum: matmul, sum_to, put_rows, and sums and moves of
-    these are.
+    None where the node is not plainly such a sum: of products, of the numbers along the axis of the rows, of what came
+    back to a row of a table, or a sum or a move of these.
     """
-    if row.op is None:
+    if node.op is None:
         return None
-    source = moved(row, index)
-    if source is not None:
-        return None if isinstance(source, Text) else row_parts(*source, count)
-    if row.op.name == "add":
-        each = [row_parts(value.node, index, count) for value in row.inputs if value.shape == row.output.shape]
+    if node.op.elementwise and node.op.joined == "sum":
+        each = [row_parts(value.node, index, count) for value in node.inputs if value.shape == node.output.shape]
         return None if len(each) < 2 or any(part is None for part in each) else sum(each)
-    if row.op.name == "matmul":
-        return _products(row, index, count)
-    if row.op.name == "sum_to":
-        return _reduced(row.inputs[0].node, reduced_from(row, index), count)
-    if row.op.name == "put_rows":
-        rows, codes = (value.array for value in row.inputs)
-        here = numpy.clip(codes, 0, int(row.settings["count"]) - 1) == index[0]
-        found = numpy.where(here, rows[(..., *index[1:])], 0.0)
-        return found.reshape(count, -1).sum(axis=1) if found.shape[:1] == (count,) else None
-    return None
+    match node.origin(index):
+        case Moved(k, place):
+            return row_parts(node.inputs[k].node, place, count)
+        case Products(pairs):
+            return _products(node, pairs, count)
+        case Joined(places) if node.op.joined == "sum":
+            return _joined(node, places, count)
+        case _:
+            return None
 
 
-def _products(row: Node, index: Index, count: int) -> Any:
-    """What a matmul adds up: a product for each row, or for each step of each row."""
-    x, dz = row.inputs
-    if x.ndim != dz.ndim:
+def _products(node: Node, pairs: Sequence[Pair], count: int) -> Any:
+    """Of products of the rows of two arrays, one for each row of the batch, or for each step of each."""
+    x, dz = node.inputs
+    if x.ndim != dz.ndim or len(pairs) != len(dz.array):
         return None
-    *outer, i, o = index
-    found = x.array[(*outer, i)] * dz.array[(*outer, slice(None), o)]
-    laid = dz.node.op is not None and dz.node.op.name == "reshape" and dz.node.inputs[0].shape[0] == count
-    if len(found) != count and not laid:
-        return None
-    return found.reshape(count, -1).sum(axis=1)
+    rows = [_row(dz.node, right, count) for _, right in pairs]
+    return _by_row(numpy.asarray([x.array[left] * dz.array[right] for left, right in pairs]), rows, count)
 
 
-def _reduced(source: Node, ranges: list[range], count: int) -> Any:
-    """A sum over the rows of the batch and more: by row. Its source may itself have been summed over more."""
-    part = source.output[tuple(slice(r.start, r.stop) for r in ranges)]
-    if part.shape[:1] != (count,):
+def _joined(node: Node, places: Sequence[Index], count: int) -> Any:
+    """Of numbers of an array that has the rows of the batch along its first axis."""
+    source: Node = node.inputs[0].node
+    if source.output.shape[:1] != (count,) or node.op is None or node.op.spatial:  # which joins within each row
         return None
-    return part.reshape(count, -1).sum(axis=1)
+    if isinstance(places, Block) and len(places.ranges[0]) != count:
+        return None
+    rows = [place[0] for place in places]
+    return _by_row(numbers(source.output, places), rows, count)
+
+
+def _row(node: Node, place: Index, count: int) -> int | None:
+    """The row of the batch that a number is of: where rows and steps were laid in one axis, as it was before."""
+    if len(node.output) == count:
+        return place[0]
+    match node.origin(place):
+        case Moved(k, before) if len(node.inputs[k].array) == count:
+            return before[0]
+        case _:
+            return None
+
+
+def _by_row(terms: Any, rows: Sequence[int | None], count: int) -> Any:
+    """The terms of each row, added up; None where some are of no row."""
+    if None in rows:
+        return None
+    at = numpy.asarray(rows)
+    return numpy.asarray([terms[at == row].sum() for row in range(count)])

@@ -9,23 +9,18 @@ from typing import Any
 
 import numpy
 
-from pellucid.autodiff import OPS, Node, Tape, Value
+from pellucid.autodiff import Node, Tape, Value
+from pellucid.autodiff.origin import Index
 from pellucid.data.tables.category_name import said
 from pellucid.errors import UsageError
 from pellucid.explain.expression import Expression
-from pellucid.explain.text import TERMS, Index, Text
+from pellucid.explain.text import TERMS, Text
 
 Arrays = Mapping[str, Any]
-LINKS = {
-    "sparse_softmax_crossentropy": "softmax",
-    "softmax_crossentropy": "softmax",
-    "sigmoid_crossentropy": "sigmoid",
-}
-"""For a loss that takes logits: what makes probabilities of them."""
 
 
 @dataclass(frozen=True)
-class Material:
+class StepData:
     """A step's tape, its gradients, its states, and names for its numbers."""
 
     tape: Tape
@@ -52,7 +47,7 @@ class Material:
     """A sentence that says whether these numbers are, bit for bit, those of the run."""
     command: str = ""
     """What opens this step on the command line ("pellucid show runs/1 --step 3"); "" in Python, where the pages
-    say `step.lesson.layer("dense")`."""
+    say `step.view.layer("dense")`."""
 
     @property
     def size(self) -> int:
@@ -61,60 +56,60 @@ class Material:
     @cached_property
     def given(self) -> dict[str, Node]:
         """What the pass was given, by name: "x", "y", each weight."""
-        rows = self.tape.nodes[: self.loss.node.index]
-        return {row.path: row for row in rows if row.op is None and row.backward_of is None}
+        nodes = self.tape.nodes[: self.loss.node.index]
+        return {node.path: node for node in nodes if node.op is None and node.backward_of is None}
 
     def parts(self, name: str) -> dict[str, Node]:
-        """What was given under a name: {"x": row}, or of several {"x/left": row, "x/right": row}."""
-        return {path: row for path, row in self.given.items() if path == name or path.startswith(f"{name}/")}
+        """What was given under a name: {"x": node}, or of several {"x/left": node, "x/right": node}."""
+        return {path: node for path, node in self.given.items() if path == name or path.startswith(f"{name}/")}
 
     @cached_property
     def forward(self) -> list[Node]:
         """The forward pass, without what was given."""
-        rows = self.tape.nodes[: self.loss.node.index + 1]
-        return [row for row in rows if row.op is not None and row.backward_of is None]
+        nodes = self.tape.nodes[: self.loss.node.index + 1]
+        return [node for node in nodes if node.op is not None and node.backward_of is None]
 
     @cached_property
     def shown(self) -> list[Node]:
-        """The rows of the forward pass that stand for themselves and hold numbers, not indices."""
-        return [row for row in self.forward if not self.inlined(row) and is_real(row)]
+        """The nodes of the forward pass that stand for themselves and hold numbers, not indices."""
+        return [node for node in self.forward if not self.inlined(node) and is_real(node)]
 
     @cached_property
     def slopes(self) -> dict[int, Node]:
-        """For each row of the forward pass, the row that holds the gradient of the loss with respect to it."""
+        """For each node of the forward pass, the node that holds the gradient of the loss with respect to it."""
         return {index: self.tape.nodes[slope] for index, slope in self.tape.slopes.items()}
 
     @property
     def layers(self) -> list[str]:
         """The paths of the layers that made something."""
-        return list(dict.fromkeys(row.path for row in self.forward if row.path))
+        return list(dict.fromkeys(node.path for node in self.forward if node.path))
 
     @cached_property
     def prediction(self) -> Node | None:
-        """What the model gave: the last row before the targets came in."""
-        targets = [row.index for row in self.parts("y").values()]
+        """What the model gave: the last node before the targets came in."""
+        targets = [node.index for node in self.parts("y").values()]
         start = min(targets, default=self.loss.node.index)
-        return next((row for row in reversed(self.forward) if row.index < start and is_real(row)), None)
+        return next((node for node in reversed(self.forward) if node.index < start and is_real(node)), None)
 
     @cached_property
     def probabilities(self) -> Any:
         """The prediction as a person reads it: of logits, their probabilities."""
         if self.prediction is None:
             return None
-        users = [row.op.name for row in self.users.get(self.prediction.index, []) if row.op]
-        link = next((LINKS[name] for name in users if name in LINKS), None)
-        return OPS[link](self.prediction.output) if link else self.prediction.output
+        users = [node.op for node in self.users.get(self.prediction.index, []) if node.op]
+        made = next((op.probabilities for op in users if op.probabilities), None)
+        return made(self.prediction.output) if made else self.prediction.output
 
     @cached_property
     def row_losses(self) -> Any:
         """The loss of each row of the batch, or None where the loss is no mean over rows."""
         waiting = [self.loss.node]
         while waiting:
-            row = waiting.pop(0)
-            if row.op is None or row.op.name not in ("mean", "add", "divide", "multiply", "sum"):
+            node = waiting.pop(0)
+            if node.op is None or not (node.op.scales or node.op.joined in ("mean", "sum")):
                 continue
-            inputs = [value for value in row.inputs if isinstance(value, Value)]
-            if row.op.name in ("mean", "sum") and inputs[0].shape == (len(self.rows),):
+            inputs = [value for value in node.inputs if isinstance(value, Value)]
+            if node.op.axes == "reduce" and inputs[0].shape == (len(self.rows),):
                 return inputs[0].array
             waiting += [value.node for value in inputs]
         return None
@@ -138,34 +133,34 @@ class Material:
 
     @cached_property
     def users(self) -> dict[int, list[Node]]:
-        """The rows of the forward pass that use a row."""
+        """The nodes of the forward pass that use a node."""
         users: dict[int, list[Node]] = {}
-        for row in self.forward:
-            for value in row.inputs:
+        for node in self.forward:
+            for value in node.inputs:
                 if isinstance(value, Value):
-                    users.setdefault(value.node.index, []).append(row)
+                    users.setdefault(value.node.index, []).append(node)
         return users
 
-    def inlined(self, row: Node) -> bool:
-        """Rows written out inside the next: a weighted sum inside `+ bias`, mere moves."""
-        users = self.users.get(row.index, [])
-        if row.op is None or row.index == self.loss.node.index or len(users) != 1:
+    def inlined(self, node: Node) -> bool:
+        """Nodes written out inside the next: a weighted sum inside `+ bias`, mere moves."""
+        users = self.users.get(node.index, [])
+        if node.op is None or node.index == self.loss.node.index or len(users) != 1:
             return False
-        if row.op.axes == "move":
+        if node.op.axes in ("move", "lookup"):
             return True
         user = users[0]
-        weighs = row.op.name in ("matmul", "convolution")
-        return weighs and user.op is not None and user.op.name == "add" and user.path == row.path
+        adds = user.op is not None and user.op.elementwise and user.op.joined == "sum"
+        return node.op.joined == "products" and adds and user.path == node.path
 
-    def place(self, row: Node) -> str:
-        """The layer that a row is of; outside of all layers, whether the model or the loss made it."""
-        if row.path:
-            return row.path
-        return "model" if self.prediction is not None and row.index <= self.prediction.index else "loss"
+    def place(self, node: Node) -> str:
+        """The layer that a node is of; outside of all layers, whether the model or the loss made it."""
+        if node.path:
+            return node.path
+        return "model" if self.prediction is not None and node.index <= self.prediction.index else "loss"
 
-    def name(self, row: Node) -> str:
-        """What a row is called on a page: "dense.relu", "x", "∂L/∂ dense.sum"."""
-        return self._names[row.index]
+    def name(self, node: Node) -> str:
+        """What a node is called on a page: "dense.relu", "x", "∂L/∂ dense.sum"."""
+        return self._names[node.index]
 
     def called(self, place: int) -> str:
         """A row of the batch by where it comes from: "row 7 of the data, seven/12.png"."""
@@ -175,61 +170,63 @@ class Material:
         """Where a row of the batch comes from: its row of the data, and its file, if it is one."""
         return f"{self.rows[place]}: {self.files[place]}" if self.files else int(self.rows[place])
 
-    def where(self, row: Node, index: Index) -> str:
+    def where(self, node: Node, index: Index) -> str:
         """A number by its place: "dense.relu[3, 1]", "x[3, 0] (sepal_length)"."""
         place = f"[{', '.join(map(str, index))}]" if index else ""
-        return f"{self.name(row)}{place}{self._said(row, index)}"
+        return f"{self.name(node)}{place}{self._said(node, index)}"
 
-    def _said(self, row: Node, index: Index) -> str:
-        if row.op is None and row.path == "x" and len(index) > 1 and self.features:
-            place = int(numpy.ravel_multi_index(index[1:], row.output.shape[1:]))
-            return f" ({said(self.features[place], float(row.output[index]))})" if place < len(self.features) else ""
-        if row.op is None and row.path == "y" and self.classes and row.output.size == len(self.rows):
-            return f" ({self.classes[int(row.output[index])]})"
+    def _said(self, node: Node, index: Index) -> str:
+        if node.op is None and node.path == "x" and len(index) > 1 and self.features:
+            place = int(numpy.ravel_multi_index(index[1:], node.output.shape[1:]))
+            return f" ({said(self.features[place], float(node.output[index]))})" if place < len(self.features) else ""
+        if node.op is None and node.path == "y" and self.classes and node.output.size == len(self.rows):
+            return f" ({self.classes[int(node.output[index])]})"
         return ""
 
     @cached_property
     def _names(self) -> dict[int, str]:
         names: dict[int, str] = {}
         taken: dict[str, int] = {}
-        shown = {row.index for row in self.shown}
-        for row in self.tape.nodes:
-            if row.backward_of is not None:
+        shown = {node.index for node in self.shown}
+        for node in self.tape.nodes:
+            if node.backward_of is not None:
                 continue
-            base = row.path if row.op is None else f"{self.place(row)}.{self.what(row)}"
-            if row.index == self.loss.node.index:
+            base = node.path if node.op is None else f"{self.place(node)}.{self.what(node)}"
+            if node.index == self.loss.node.index:
                 base = "loss"
-            elif row.index in shown:
+            elif node.index in shown:
                 taken[base] = taken.get(base, 0) + 1
                 base += f"#{taken[base]}" if taken[base] > 1 else ""
-            names[row.index] = base
-        backward = {row.index: f"back through {names[row.backward_of]}" for row in self.tape.nodes if row.backward_of}
+            names[node.index] = base
+        backward = {
+            node.index: f"back through {names[node.backward_of]}" for node in self.tape.nodes if node.backward_of
+        }
         mine = sorted(self.slopes.items(), key=lambda item: (item[0] not in shown, -item[0]))
         slopes: dict[int, str] = {}
-        for index, slope in mine:  # where rows share a gradient, it is called after the last one that is shown
+        for index, slope in mine:  # where nodes share a gradient, it is called after the last one that is shown
             slopes.setdefault(slope.index, f"∂L/∂ {names[index]}")
         return {**backward, **names, **slopes}
 
-    def what(self, row: Node) -> str:
-        assert row.op is not None
-        return "sum" if row.path and row.op.name in ("matmul", "add") else row.op.name
+    def what(self, node: Node) -> str:
+        assert node.op is not None
+        return (node.path and node.op.called) or node.op.name
 
-    def text(self, row: Node, index: Index, terms: int = TERMS) -> Text:
+    def text(self, node: Node, index: Index, terms: int = TERMS) -> Text:
         """The formula of any number of the tape.
 
         A gradient is written out down to numbers of the forward pass and to gradients further back.
         """
-        if row.backward_of is None:
-            return Expression(self.inlined, terms).of(row, index)
-        return Expression(self._of_one_rule(row), terms).of(row, index)
+        if node.backward_of is None:
+            return Expression(self.inlined, terms).of(node, index)
+        return Expression(self._of_one_rule(node), terms).of(node, index)
 
     def _of_one_rule(self, slope: Node) -> Callable[[Node], bool]:
-        arrived = {row.index for row in self.slopes.values()}
-        return lambda row: row.backward_of == slope.backward_of and row.index not in arrived
+        arrived = {node.index for node in self.slopes.values()}
+        return lambda node: node.backward_of == slope.backward_of and node.index not in arrived
 
     def find(self, path: str) -> Node:
-        """A layer's output, a row by its name, or what was given. UsageError for what is not there."""
-        named = next((row for row in self.shown if self.name(row) == path), None)
+        """A layer's output, a node by its name, or what was given. UsageError for what is not there."""
+        named = next((node for node in self.shown if self.name(node) == path), None)
         if named is None and path in self.given:
             named = self.given[path]
         if named is None:
@@ -239,18 +236,18 @@ class Material:
         return named
 
     def output(self, path: str) -> Node | None:
-        """What a layer gave: its last row that something else uses (a running mean, say, is for the next step)."""
-        inside = [row for row in self.forward if f"{row.path}/".startswith(f"{path}/") and is_real(row)]
+        """What a layer gave: its last node that something else uses (a running mean, say, is for the next step)."""
+        inside = [node for node in self.forward if f"{node.path}/".startswith(f"{path}/") and is_real(node)]
         if not path or not inside:
             return None
-        return next((row for row in reversed(inside) if row.index in self.users), inside[-1])
+        return next((node for node in reversed(inside) if node.index in self.users), inside[-1])
 
     def typed(self, kind: str, path: str, index: Index | None = None) -> str:
         """What to type to see a part: an option of the command, or a call in Python."""
         if self.command:
             place = "" if index is None else f"[{','.join(map(str, index))}]"
             return f'{self.command} --{kind} "{path}{place}"'
-        return f'step.lesson.{kind}("{path}"{"" if index is None else f", {index}"})'
+        return f'step.view.{kind}("{path}"{"" if index is None else f", {index}"})'
 
 
 def check_index(name: str, index: Index, shape: tuple[int, ...]) -> None:
@@ -264,6 +261,6 @@ def check_index(name: str, index: Index, shape: tuple[int, ...]) -> None:
     raise UsageError(f"{asked} is not there: {name} goes from [{first}] to [{last}]")
 
 
-def is_real(row: Node) -> bool:
+def is_real(node: Node) -> bool:
     """Whether it holds numbers, not indices or marks; NumPy does not count bfloat16 among its own."""
-    return row.output.dtype.kind == "f" or row.output.dtype.name == "bfloat16"
+    return node.output.dtype.kind == "f" or node.output.dtype.name == "bfloat16"

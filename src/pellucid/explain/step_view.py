@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from pellucid.autodiff.origin import Index
 from pellucid.errors import UsageError
 from pellucid.explain import one_number as opened
 from pellucid.explain import one_row, one_weight, summary
-from pellucid.explain.step_data import Material
-from pellucid.explain.text import Index
+from pellucid.explain.step_data import StepData
 from pellucid.pages.page import Page
 
 LARGE = 600
@@ -21,7 +21,7 @@ LARGE = 600
 
 
 @dataclass(frozen=True)
-class Lesson(Material):
+class StepView(StepData):
     """A step, ready to be explained. Each method returns a Page; all but `whole` serve a network of any size.
 
     Raises UsageError for a layer, weight, row or number that is not there.

@@ -10,7 +10,7 @@ import numpy
 from pellucid.autodiff import Node
 from pellucid.errors import UsageError
 from pellucid.explain.one_row import target
-from pellucid.explain.step_data import Material
+from pellucid.explain.step_data import StepData
 from pellucid.pages.block import Cell
 from pellucid.pages.distribution import Distribution
 from pellucid.pages.number import number
@@ -22,7 +22,7 @@ SHOWN = 8
 STATISTICS = ("mean", "std", "least", "greatest", "zeros", "distribution")
 
 
-def summary_page(step: Material) -> Page:
+def summary_page(step: StepData) -> Page:
     """The loss, every layer's values, every weight's gradient and update, the rows of the largest loss."""
     page = Page()
     page.heading(f"Step {step.step}")
@@ -32,7 +32,7 @@ def summary_page(step: Material) -> Page:
     if step.exact:
         page.words(f"  {step.exact}")
     page.heading("Layers: what each gave for this batch")
-    given = [(path, row.output) for path in step.layers if (row := step.output(path)) is not None]
+    given = [(path, node.output) for path in step.layers if (node := step.output(path)) is not None]
     page.table(
         ("layer", "computes", "gives", *STATISTICS),
         [(path, computes(step, path), _shape(array), *statistics(array)) for path, array in given],
@@ -50,22 +50,22 @@ def summary_page(step: Material) -> Page:
     return page
 
 
-def layer_page(step: Material, path: str) -> Page:
+def layer_page(step: StepData, path: str) -> Page:
     """One layer: its values, the gradient with respect to them, its weights, their gradients and updates."""
-    rows = [row for row in step.shown if row.path == path or row.path.startswith(f"{path}/")]
+    nodes = [node for node in step.shown if node.path == path or node.path.startswith(f"{path}/")]
     weights = [name for name in step.parameters if name.startswith(f"{path}/")]
-    if not path or not (rows or weights):
+    if not path or not (nodes or weights):
         raise UsageError(f"there is no layer {path!r}; the layers are {', '.join(step.layers)}")
     page = Page()
     page.heading(f"Step {step.step}, {path}: {computes(step, path)}")
     named: list[tuple[str, Any]] = []
-    for row in rows:
-        named.append((step.name(row), row.output))
-        if row.index in step.slopes:
-            named.append((f"∂L/∂ {step.name(row)}", step.slopes[row.index].output))
+    for node in nodes:
+        named.append((step.name(node), node.output))
+        if node.index in step.slopes:
+            named.append((f"∂L/∂ {step.name(node)}", step.slopes[node.index].output))
     page.table(("values", "shape", *STATISTICS), [(n, _shape(a), *statistics(a)) for n, a in named])
-    if rows:
-        _numbers(step, page, rows[-1])
+    if nodes:
+        _numbers(step, page, nodes[-1])
     for weight in weights:
         page.heading(weight)
         gradient, w = step.gradients[weight], step.parameters[weight]
@@ -75,16 +75,16 @@ def layer_page(step: Material, path: str) -> Page:
             page.distribution(array, name)
         grid(page, f"{weight}, before the step", w)
         grid(page, f"∂L/∂ {weight}", gradient)
-    _on_from_layer(step, page, path, rows, weights)
+    _on_from_layer(step, page, path, nodes, weights)
     return page
 
 
-def computes(step: Material, path: str) -> str:
+def computes(step: StepData, path: str) -> str:
     """The ops of a layer, in order."""
-    inside = [row for row in step.forward if row.path == path] or [
-        row for row in step.forward if row.path.startswith(f"{path}/")
+    inside = [node for node in step.forward if node.path == path] or [
+        node for node in step.forward if node.path.startswith(f"{path}/")
     ]
-    names = [row.op.name for row in inside if row.op]
+    names = [node.op.name for node in inside if node.op]
     return ", ".join(names[:4]) + (f", … {len(names)} ops" if len(names) > 4 else "")
 
 
@@ -104,14 +104,14 @@ WEIGHT_COLUMNS = (
 )
 
 
-def _weight(step: Material, path: str) -> tuple[Cell, ...]:
+def _weight(step: StepData, path: str) -> tuple[Cell, ...]:
     w, gradient = step.parameters[path], step.gradients[path]
     norm, update = _norm(w), _norm(numpy.asarray(step.after[path], "float64") - w)
     ratio = update / norm if norm else None
     return (path, _shape(w), norm, _norm(gradient), update, ratio, Distribution.of(w), Distribution.of(gradient))
 
 
-def _worst(step: Material, page: Page) -> None:
+def _worst(step: StepData, page: Page) -> None:
     losses = step.row_losses
     if losses is None or len(losses) < 2:
         return
@@ -132,7 +132,7 @@ def _worst(step: Material, page: Page) -> None:
     )
 
 
-def _predicted(step: Material, place: int) -> str:
+def _predicted(step: StepData, place: int) -> str:
     """What was predicted for a row: a class with its probability, or up to four numbers."""
     if step.probabilities is None or len(step.probabilities) != len(step.rows) or "y" not in step.given:
         return ""
@@ -143,7 +143,7 @@ def _predicted(step: Material, place: int) -> str:
     return ", ".join(number(v, 4) for v in p[:4]) + (", …" if p.size > 4 else "")
 
 
-def _next(step: Material, page: Page) -> None:
+def _next(step: StepData, page: Page) -> None:
     page.heading("Look further")
     if step.layers:
         layer = step.layers[-1]
@@ -156,25 +156,25 @@ def _next(step: Material, page: Page) -> None:
         page.link("one weight: gradient, the rows behind it, update", step.typed("weight", path, (0,) * array.ndim))
 
 
-def _on_from_layer(step: Material, page: Page, path: str, rows: list[Node], weights: list[str]) -> None:
+def _on_from_layer(step: StepData, page: Page, path: str, nodes: list[Node], weights: list[str]) -> None:
     page.heading("Look further")
-    if rows:
-        index = (0,) * rows[-1].output.ndim
+    if nodes:
+        index = (0,) * nodes[-1].output.ndim
         page.link("one of its numbers, opened", step.typed("number", path, index))
         page.link("how the loss moves with it", step.typed("gradient", path, index))
     for weight in weights[:1]:
         page.link("one of its weights", step.typed("weight", weight, (0,) * step.parameters[weight].ndim))
 
 
-def _numbers(step: Material, page: Page, row: Node) -> None:
+def _numbers(step: StepData, page: Page, node: Node) -> None:
     """The layer's output and its gradient: the distributions, and the first numbers."""
-    slope = step.slopes.get(row.index)
-    page.distribution(row.output, step.name(row))
+    slope = step.slopes.get(node.index)
+    page.distribution(node.output, step.name(node))
     if slope is not None:
-        page.distribution(slope.output, f"∂L/∂ {step.name(row)}")
-    grid(page, step.name(row), row.output, step.rows)
+        page.distribution(slope.output, f"∂L/∂ {step.name(node)}")
+    grid(page, step.name(node), node.output, step.rows)
     if slope is not None:
-        grid(page, f"∂L/∂ {step.name(row)}", slope.output, step.rows)
+        grid(page, f"∂L/∂ {step.name(node)}", slope.output, step.rows)
 
 
 def grid(page: Page, name: str, array: Any, data_rows: Sequence[int] | None = None) -> None:

@@ -13,13 +13,13 @@ from pellucid.pages.number import number
 from pellucid.pages.page import Page
 
 ROWS = 500
-"""Rows of a tape listed at most, of each pass."""
+"""Nodes of a tape listed at most, of each pass."""
 NUMBERS = 4
 COLUMNS = ("row", "op", "of", "inputs", "shape", "numbers")
 
 
 def tape_page(tape: Tape) -> Page:
-    """Every row of a tape: its op, the layer that made it, the rows it was made from, its first numbers.
+    """Every node of a tape as a row: its op, the layer that made it, the nodes it was made from, its first numbers.
 
     >>> import numpy as np, pellucid as pl
     >>> _, _, tape = pl.backprop(lambda p: p["w"] * 3.0, {"w": np.array(2.0)})
@@ -38,15 +38,15 @@ def tape_page(tape: Tape) -> Page:
         4  multiply  multiply (1)  2, 0    one number  2
     """
     page = Page()
-    forward = [row for row in tape.nodes if row.backward_of is None]
-    backward = [row for row in tape.nodes if row.backward_of is not None]
-    for name, rows in (("Forward", forward), ("Backward", backward)):
-        if not rows:
+    forward = [node for node in tape.nodes if node.backward_of is None]
+    backward = [node for node in tape.nodes if node.backward_of is not None]
+    for name, nodes in (("Forward", forward), ("Backward", backward)):
+        if not nodes:
             continue
-        page.heading(f"{name}: {len(rows):,} rows" if len(rows) != 1 else f"{name}: 1 row")
-        page.table(COLUMNS, [_line(tape, row) for row in rows[:ROWS]])
-        if len(rows) > ROWS:
-            page.words(f"  … and {len(rows) - ROWS:,} more")
+        page.heading(f"{name}: {len(nodes):,} rows" if len(nodes) != 1 else f"{name}: 1 row")
+        page.table(COLUMNS, [_line(tape, node) for node in nodes[:ROWS]])
+        if len(nodes) > ROWS:
+            page.words(f"  … and {len(nodes) - ROWS:,} more")
     if not tape.nodes:
         page.words("an empty tape")
     return page
@@ -82,17 +82,17 @@ def model_page(name: str, rows: Iterable[Mapping[str, Any]]) -> Page:
     return page
 
 
-def _line(tape: Tape, row: Node) -> tuple[Cell, ...]:
-    inputs = ", ".join(_input(value) for value in row.inputs)
-    of = row.path
-    if row.backward_of is not None and row.op is not None:  # several rules of one layer: say whose
-        source = tape.nodes[row.backward_of]
-        of = f"{row.path or _name(source)} ({row.backward_of})"
-    return (row.index, _name(row), of, inputs, _shape(row.output.shape), _numbers(row.output))
+def _line(tape: Tape, node: Node) -> tuple[Cell, ...]:
+    inputs = ", ".join(_input(value) for value in node.inputs)
+    of = node.path
+    if node.backward_of is not None and node.op is not None:  # several rules of one layer: say whose
+        source = tape.nodes[node.backward_of]
+        of = f"{node.path or _name(source)} ({node.backward_of})"
+    return (node.index, _name(node), of, inputs, _shape(node.output.shape), _numbers(node.output))
 
 
-def _name(row: Node) -> str:
-    return row.op.name if row.op else "given"
+def _name(node: Node) -> str:
+    return node.op.name if node.op else "given"
 
 
 def _input(value: Any) -> str:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pellucid.autodiff import Node
+from pellucid.autodiff.origin import Index
 from pellucid.pages.number import number
 
-Index = tuple[int, ...]
 SUM, PRODUCT, UNARY, ATOM = 1, 2, 3, 4
 """How tightly a text holds together: what must stand in brackets beside what."""
 TERMS = 12

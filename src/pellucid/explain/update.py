@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy
 
-from pellucid.explain.text import Index
+from pellucid.autodiff.origin import Index
 from pellucid.pages.number import factor, number
 
 SIGNS: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "×", ast.Div: "/", ast.Pow: "^"}

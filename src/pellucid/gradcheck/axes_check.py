@@ -1,7 +1,7 @@
-"""Whether an op does what its axes say: tried before it is trusted with many variants at once.
+"""Whether an op does what its axes say: checked before it is trusted with many variants at once.
 
 Anyone may define an op, and `@op()` says that each place stands alone. Where that is not so (a running sum), the
-rules of lifted.py would be wrong without a sign of it; such an op is run variant by variant instead.
+rules of batching.py would be wrong without a sign of it; such an op is run variant by variant instead.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from functools import partial
 import numpy
 
 from pellucid.autodiff.tape import Array
-from pellucid.gradcheck.batching import lift, one_by_one
-from pellucid.gradcheck.variants import Call, Changed, Column, Input, Point, dense, numbers, picked
+from pellucid.gradcheck.batching import batch, one_by_one
+from pellucid.gradcheck.variants import Call, Column, Input, Point, Variants, dense, numbers, picked
 
 
 def does_as_its_axes_say(call: Call, reached: Sequence[bool]) -> bool:
     """Whether many variants at once equal each alone, with those inputs changed: all numbers, a column, or one."""
-    return all(_is_right(one) for one in _trials(call, reached))
+    return all(_is_right(one) for one in _cases(call, reached))
 
 
-def _trials(call: Call, reached: Sequence[bool]) -> Iterator[Call]:
+def _cases(call: Call, reached: Sequence[bool]) -> Iterator[Call]:
     width = call.output.shape[-1] if call.depth else 0
     ends = numpy.asarray([0, max(width - 1, 0)])
-    forms: list[Callable[[Array], Changed]] = [_all_numbers]
+    forms: list[Callable[[Array], Variants]] = [_all_numbers]
     if width:
         forms += [partial(_column, ends), partial(_point, ends)]
     for form in forms:
@@ -38,7 +38,7 @@ def _trials(call: Call, reached: Sequence[bool]) -> Iterator[Call]:
 
 def _is_right(call: Call) -> bool:
     try:
-        found = dense(call.xp, call.output, lift(call))
+        found = dense(call.xp, call.output, batch(call))
     except Exception:  # whatever an op does with axes that it was not written for
         return False
     expected = one_by_one(call)

@@ -4,7 +4,7 @@ agree     the relative distance is within tolerance
 rounding  the measurement is too coarse to tell: the distance is no more than what float64 loses when two nearly
           equal losses are subtracted, or a finer measurement agrees
 kink      changing the weight crosses a corner of some op (a relu at 0, a maximum that changes hands), or starts on
-          one; with all ops held on the sides where they are, the measurement agrees
+          one; with all ops fixed on the branches where they are, the measurement agrees
 wrong     none of these: a rule of back-propagation is wrong
 """
 
@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from pellucid.autodiff.tape import Value
 from pellucid.gradcheck.finite_difference import FiniteDifference, measured
-from pellucid.gradcheck.fixed_branches import Closer, Held
+from pellucid.gradcheck.fixed_branches import Closer, FixedBranches
 from pellucid.gradcheck.restart import Progress
-from pellucid.gradcheck.rule_check import EPS64, Culprit, culprits
+from pellucid.gradcheck.rule_check import EPS64, Culprit, check_rules
 
 Numbers = NDArray[numpy.float64]
 Whole = NDArray[numpy.int64]
@@ -150,11 +150,11 @@ def check(
     how = FiniteDifference()
     places = {p: numpy.arange(v.array.size) if at is None else at[p] for p, v in parameters.items()}
     slopes = measured(output, list(parameters.values()), how, at=list(places.values()), progress=progress)
-    held = Held(output)
+    fixed = FixedBranches(output)
 
     def closer(path: str, where: Whole, some: Whole) -> Closer:
         value, where = parameters[path], where[some]
-        return held.closer(value, where, how.change(numpy, value.array.reshape(-1)[where]))
+        return fixed.closer(value, where, how.change(numpy, value.array.reshape(-1)[where]))
 
     weights: dict[str, WeightCheck] = {}
     kinks: list[Kink] = []
@@ -163,8 +163,8 @@ def check(
         a = numpy.asarray(by_rule[path], numpy.float64)
         verdict, seen = judge(a.reshape(-1)[where], slope, loss, partial(closer, path, where), tolerance)
         weights[path] = _spread(a, slope, verdict, where)
-        kinks += [_kink(path, a.shape, int(where[i]), held, row, place) for i, row, place in seen]
-    return GradientReport(weights, tolerance, kinks, culprits(output, list(parameters.values()), tolerance))
+        kinks += [_kink(path, a.shape, int(where[i]), fixed, node, place) for i, node, place in seen]
+    return GradientReport(weights, tolerance, kinks, check_rules(output, list(parameters.values()), tolerance))
 
 
 def judge(
@@ -175,7 +175,7 @@ def judge(
     loss: the value at that point, whose size sets what rounding can do. closer: a second look at the numbers i, j, …
     of the k, asked for only where the two differ.
 
-    Returns the verdicts, and for each kink (number of the k, row of the tape, place in that row).
+    Returns the verdicts, and for each kink (number of the k, index of the node, place in that node).
     """
     # Subtracting two losses of size |f|, each right to a few units in the last place, over 2h = 2e-6.
     rounding = 8 * EPS64 * max(1.0, abs(loss)) / 2e-6
@@ -216,8 +216,8 @@ def _spread(a: Numbers, slope: Numbers, verdict: NDArray[numpy.str_], where: Who
     return WeightCheck(a, by_change.reshape(a.shape), relative.reshape(a.shape), verdicts.reshape(a.shape))
 
 
-def _kink(path: str, shape: Sequence[int], where: int, held: Held, row: int, place: int) -> Kink:
-    cornered, side = next((r, side) for r, side in held.cornered if r.index == row)
+def _kink(path: str, shape: Sequence[int], where: int, fixed: FixedBranches, node: int, place: int) -> Kink:
+    cornered, side = next((r, side) for r, side in fixed.cornered if r.index == node)
     at = _unravel(place, side.shape)
     assert cornered.op is not None
     return Kink(path, _unravel(where, shape), cornered.op.name, cornered.path, at[0] if at else None, at[1:])

@@ -19,6 +19,7 @@ import numpy
 from pellucid.autodiff.op import namespace
 from pellucid.autodiff.tape import Array, Tape, Value
 from pellucid.errors import ShapeError, UsageError
+from pellucid.gradcheck.difference import central, forward
 from pellucid.gradcheck.restart import Progress, Restart
 
 
@@ -44,6 +45,10 @@ class FiniteDifference:
         """h for each weight."""
         one = xp.ones_like(w)
         return 1e-6 * xp.maximum(one, xp.abs(w)) if self.eps is None else self.eps * one
+
+    def slope(self, f: Callable[[Any], Any], w: Any, h: Any, here: Any) -> Any:
+        """The slope of f at w by a change of h; `here` is f(w), which the central scheme has no need of."""
+        return central(f, w, h) if self.scheme == "central" else forward(f, w, h, here)
 
 
 def finite_difference(
@@ -79,13 +84,12 @@ def finite_difference(
         changes = how.change(numpy, weights)
         for i, h in enumerate(changes):
             before = weights[i]
-            weights[i] = before + h
-            up, above = value(), weights[i]
-            if how.scheme == "forward":
-                out[i] = (up - here) / (above - before)
-            else:
-                weights[i] = before - h
-                out[i] = (up - value()) / (above - weights[i])  # the change as it was rounded
+
+            def at(w: float, i: int = i, weights: Array = weights) -> float:
+                weights[i] = w
+                return value()
+
+            out[i] = how.slope(at, before, h, here)
             weights[i] = before
     return gradient
 
@@ -141,16 +145,14 @@ def measured(
 
 
 def _slopes(output: Value, value: Value, places: Array, how: FiniteDifference, progress: Progress) -> Array:
-    rows, xp = output.tape.nodes, namespace(output.array, value.array)
-    again = Restart(rows, value.node.index, (output.node.index,))
+    nodes, xp = output.tape.nodes, namespace(output.array, value.array)
+    again = Restart(nodes, value.node.index, (output.node.index,))
     if not places.shape[0] or not again.reaches:
         return xp.zeros(places.shape, dtype=value.array.dtype)
     w = xp.take(xp.reshape(value.array, (-1,)), places)
 
     def slope(places: Array, w: Array, h: Array) -> tuple[Array]:
-        up, down = w + h, w - h if how.scheme == "central" else w
-        low = again.values(places, down) if how.scheme == "central" else output.array
-        return ((again.values(places, up) - low) / (up - down),)  # the change as it was rounded
+        return (how.slope(lambda w: again.values(places, w), w, h, output.array),)
 
     return again.each(slope, places, w, how.change(xp, w), progress=progress)[0]
 

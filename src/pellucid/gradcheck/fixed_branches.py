@@ -1,7 +1,7 @@
-"""A pass whose corners are held: each op stays on the side where it is, so that the loss is smooth.
+"""A pass whose branches are fixed: each op stays on the side of its corners where it is, so that the loss is smooth.
 
 A relu has a corner at 0, a maximum where it changes hands. Where a change of a weight crosses one, a measured
-slope is a mixture of two, and says nothing about back-propagation. Held on the sides of the present weights, the
+slope is a mixture of two, and says nothing about back-propagation. With the branches of the present weights fixed, the
 same pass has one slope, and it is the one that the rules promise.
 """
 
@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from pellucid.autodiff.op import Op
 from pellucid.autodiff.tape import Array, Node, Value
+from pellucid.gradcheck.difference import central, extrapolated
 from pellucid.gradcheck.restart import Restart
-from pellucid.gradcheck.variants import Changed, Column, Point, as_column, picked
+from pellucid.gradcheck.variants import Column, Point, Variants, as_column, picked
 
 Numbers = NDArray[numpy.float64]
 Whole = NDArray[numpy.int64]
@@ -36,15 +37,15 @@ class Closer(NamedTuple):
     place: Whole
     """(m,) where in that node, counted in reading order."""
     near: Numbers
-    """(m,) the slope with all sides held, over ±h, the change of the first measurement."""
+    """(m,) the slope with all branches fixed, over ±h, the change of the first measurement."""
     fine: Numbers
     """(m,) the same by a wider and more exact formula."""
     error: Numbers
     """(m,) how far `fine` is from the same formula over twice the distance."""
 
 
-class Held:
-    """The forward nodes of a tape up to `output`, held."""
+class FixedBranches:
+    """The forward nodes of a tape up to `output`, with the branches of their ops fixed."""
 
     def __init__(self, output: Value) -> None:
         self.nodes = output.tape.nodes[: output.node.index + 1]
@@ -61,11 +62,11 @@ class Held:
 
     @cached_property
     def smooth(self) -> list[Node]:
-        """The same nodes with every side held."""
+        """The same nodes with every branch fixed."""
         nodes = list(self.nodes)
         for node, side in self.cornered:
             assert node.op is not None
-            nodes[node.index] = _node(node.index, node.op.held, (side, *node.inputs), node, node.output)
+            nodes[node.index] = _node(node.index, node.op.fixed, (side, *node.inputs), node, node.output)
         return nodes
 
     @cached_property
@@ -82,15 +83,10 @@ class Held:
         smooth = Restart(self.smooth, value.node.index, (self.output,))
 
         def slopes(places: Whole, w: Numbers, h: Numbers) -> tuple[Numbers, ...]:
-            def between(distance: Numbers) -> Numbers:
-                """f(w + distance) - f(w - distance) over 2 · distance, as it was rounded."""
-                up, down = w + distance, w - distance
-                return (smooth.values(places, up) - smooth.values(places, down)) / (up - down)
+            def over(distance: Numbers) -> Numbers:
+                return central(lambda w: smooth.values(places, w), w, distance)
 
-            wide = WIDE * numpy.maximum(1.0, numpy.abs(w))
-            one, two, four = between(wide), between(2 * wide), between(4 * wide)
-            fine, coarse = (4 * one - two) / 3, (4 * two - four) / 3  # the term in h² cancels
-            return between(h), fine, numpy.abs(fine - coarse)
+            return over(h), *extrapolated(over, WIDE * numpy.maximum(1.0, numpy.abs(w)))
 
         near, fine, error = smooth.each(slopes, places, w, h)
         return Closer(*self._crossed(value, places, w, h), near, fine, error)
@@ -106,8 +102,8 @@ class Held:
             node, place = numpy.full(places.shape, -1), numpy.zeros(places.shape, int)
             ends = [watched.run(places, w - h), watched.run(places, w + h)]
             for k, (cornered, side) in reversed(list(enumerate(self.cornered))):
-                for changed in (end[len(self.nodes) + k] for end in ends if len(self.nodes) + k in end):
-                    differs, first = _differs(side, changed)
+                for variants in (end[len(self.nodes) + k] for end in ends if len(self.nodes) + k in end):
+                    differs, first = _differs(side, variants)
                     node, place = numpy.where(differs, cornered.index, node), numpy.where(differs, first, place)
             return node, place
 
@@ -115,13 +111,13 @@ class Held:
         return node, place
 
 
-def _differs(base: Array, changed: Changed) -> tuple[NDArray[numpy.bool_], Whole]:
+def _differs(base: Array, variants: Variants) -> tuple[NDArray[numpy.bool_], Whole]:
     """For each variant whether it differs from the base anywhere, and the first place, in reading order, where."""
-    if isinstance(changed, Point | Column):
-        column = as_column(numpy, base, changed)
+    if isinstance(variants, Point | Column):
+        column = as_column(numpy, base, variants)
         other = (column.values != picked(numpy, base, column.places)).reshape(len(column.places), -1)
         return other.any(axis=1), other.argmax(axis=1) * base.shape[-1] + column.places
-    other = (changed != base).reshape(changed.shape[0], math.prod(base.shape))
+    other = (variants != base).reshape(variants.shape[0], math.prod(base.shape))
     return other.any(axis=1), other.argmax(axis=1)
 
 

@@ -1,4 +1,4 @@
-"""A finished pass, run again for many changed weights at once, from the first node that each of them touches.
+"""A finished pass, run again for many variants of a weight at once, from the first node that each of them touches.
 
     again = Restart(nodes, source=3, outputs=(41,))
     losses, = again.each(lambda places, values: again.run(places, values), places, values)
@@ -21,8 +21,8 @@ from pellucid.autodiff.backend import in_turn, is_numpy
 from pellucid.autodiff.op import namespace
 from pellucid.autodiff.tape import Array, Node, Value
 from pellucid.gradcheck.axes_check import does_as_its_axes_say
-from pellucid.gradcheck.batching import lift, one_by_one
-from pellucid.gradcheck.variants import Call, Changed, Input, Point, dense, size
+from pellucid.gradcheck.batching import batch, one_by_one
+from pellucid.gradcheck.variants import Call, Input, Point, Variants, dense, size
 
 BUDGET = 1 << 19
 """How many numbers a chunk of variants keeps at a time: 4 MB, which a processor's cache holds. The temporary
@@ -64,7 +64,7 @@ class Restart:
         """How many numbers a pass computes again, at most, for one change."""
         return sum(node.output.size for node in self.between)
 
-    def run(self, places: Array, values: Array) -> dict[int, Changed]:
+    def run(self, places: Array, values: Array) -> dict[int, Variants]:
         """The wanted nodes for P variants: in variant p, number places[p] of the source, in reading order, is
         values[p]. A node that the source does not reach is left out."""
         return self._run(places, values)[0]
@@ -77,26 +77,26 @@ class Restart:
             return self.xp.broadcast_to(self.xp.reshape(base, ()), places.shape)
         return self.xp.reshape(dense(self.xp, base, found[self.outputs[0]]), (-1,))
 
-    def _run(self, places: Array, values: Array) -> tuple[dict[int, Changed], int]:
+    def _run(self, places: Array, values: Array) -> tuple[dict[int, Variants], int]:
         """Also the largest count of numbers that were kept at a time."""
-        changed: dict[int, Changed] = {self.source: Point(places, values)}
+        variants: dict[int, Variants] = {self.source: Point(places, values)}
         if not self.nodes[self.source].output.shape:
-            changed[self.source] = values
-        most = kept = size(changed[self.source])
+            variants[self.source] = values
+        most = kept = size(variants[self.source])
         for node in self.between:
             assert node.op is not None
-            call = Call(self.xp, node.op, self._inputs(node, changed), node.settings, node.output)
-            changed[node.index] = one_by_one(call) if node.index in self._untrusted else lift(call)
-            kept += size(changed[node.index])
+            call = Call(self.xp, node.op, self._inputs(node, variants), node.settings, node.output)
+            variants[node.index] = one_by_one(call) if node.index in self._untrusted else batch(call)
+            kept += size(variants[node.index])
             most = max(most, kept)
             for index in self._ending.get(node.index, ()):
-                if index in changed:
-                    kept -= size(changed.pop(index))
-        return {index: changed[index] for index in self.outputs if index in changed}, most
+                if index in variants:
+                    kept -= size(variants.pop(index))
+        return {index: variants[index] for index in self.outputs if index in variants}, most
 
-    def _inputs(self, node: Node, changed: Mapping[int, Changed]) -> list[Input]:
+    def _inputs(self, node: Node, variants: Mapping[int, Variants]) -> list[Input]:
         return [
-            Input(self.nodes[v.node.index].output, changed.get(v.node.index)) if isinstance(v, Value) else Input(v)
+            Input(self.nodes[v.node.index].output, variants.get(v.node.index)) if isinstance(v, Value) else Input(v)
             for v in node.inputs
         ]
 

@@ -1,7 +1,7 @@
 """Which op's backward rule is wrong: each node of a pass, tested alone on the numbers it met.
 
 A rule says what a small change of an op's input does to a weighted sum of its outputs. That is measured, with the
-op's sides held (held.py), along random directions: no other op, and no weight, has a part in it.
+op's branches fixed (`Op.fix`), along random directions: no other op, and no weight, has a part in it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pellucid.autodiff.backprop import depends_on, sent_back
 from pellucid.autodiff.tape import Node, Tape, Value
+from pellucid.gradcheck.difference import central, extrapolated
 
 Numbers = NDArray[numpy.float64]
 EPS64 = float(numpy.finfo(numpy.float64).eps)
@@ -48,7 +49,7 @@ class Culprit:
         return f"the backward rule of {self.op}{where} is wrong: {off}"
 
 
-def culprits(output: Value, wrt: Sequence[Value], tolerance: float = 1e-6) -> list[Culprit]:
+def check_rules(output: Value, wrt: Sequence[Value], tolerance: float = 1e-6) -> list[Culprit]:
     """Every op between `wrt` and `output` whose rule is wrong at the numbers on the tape, in the tape's order.
 
     One for each op and layer: the input where it is worst. NumPy, float64.
@@ -57,7 +58,7 @@ def culprits(output: Value, wrt: Sequence[Value], tolerance: float = 1e-6) -> li
     >>> from pellucid.autodiff import ops
     >>> tape = Tape({"w": np.array([1.0, -2.0])})
     >>> w = tape.parameter("w")
-    >>> culprits(ops.sum(ops.relu(w) * ops.tanh(w)), [w])
+    >>> check_rules(ops.sum(ops.relu(w) * ops.tanh(w)), [w])
     []
     """
     forward = output.tape.nodes[: output.node.index + 1]
@@ -106,14 +107,9 @@ def _slope(f: Callable[[float], tuple[float, float]], rule: float, size: float, 
     """
     slope = None
     for step in STEPS:
-
-        def between(distance: float) -> float:
-            return (f(distance)[0] - f(-distance)[0]) / (2 * distance)
-
-        one, two, four = between(step / 4), between(step / 2), between(step)
-        fine, coarse = (4 * one - two) / 3, (4 * two - four) / 3  # the term in h² cancels
+        fine, error = extrapolated(lambda distance: central(lambda t: f(t)[0], 0.0, distance), step / 4)
         rounding = 16 * EPS64 * f(0.0)[1] / step
-        allowed = tolerance * (size + abs(rule) + abs(fine)) + 8 * abs(fine - coarse) + rounding
+        allowed = tolerance * (size + abs(rule) + abs(fine)) + 8 * error + rounding
         if not abs(rule - fine) > allowed:  # NaN too: at a number without a slope there is nothing to compare
             return None
         slope = fine if slope is None else slope
@@ -126,8 +122,8 @@ def _along(node: Node, k: int, counts: Numbers, direction: Numbers) -> Callable[
     assert op is not None
     forward = op.forward
     ahead: list[Any] = []
-    if op.side is not None and op.held is not None:
-        ahead, forward = [op.side.forward(numpy, *arrays, **node.settings)], op.held.forward
+    if op.side is not None and op.fixed is not None:
+        ahead, forward = [op.side.forward(numpy, *arrays, **node.settings)], op.fixed.forward
 
     def f(t: float) -> tuple[float, float]:
         moved = [*arrays[:k], arrays[k] + t * direction, *arrays[k + 1 :]]

@@ -14,6 +14,7 @@ from pellucid.autodiff.backend import in_turn
 from pellucid.autodiff.random import keep_mask
 from pellucid.autodiff.tape import Array
 from pellucid.errors import UsageError
+from pellucid.gradcheck.difference import central
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,6 @@ class SPSA:
 
         def one(sample: Any) -> Array:
             d = self.direction(xp, seed, step, sample, w.shape[0])
-            return (f(w + self.eps * d) - f(w - self.eps * d)) / (2 * self.eps) * d
+            return central(lambda t: f(w + t * d), 0.0, self.eps) * d
 
         return xp.mean(in_turn(xp, one, xp.arange(self.samples)), axis=0)

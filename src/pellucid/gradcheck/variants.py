@@ -35,14 +35,14 @@ class Column(NamedTuple):
     values: Array
 
 
-Changed = Point | Column | Array
+Variants = Point | Column | Array
 
 
 class Input(NamedTuple):
     """An input of an op: as the tape has it, and as the variants have it (None: the same in all of them)."""
 
     base: Any
-    changed: Changed | None = None
+    variants: Variants | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -50,7 +50,7 @@ class Input(NamedTuple):
 
 
 class Call(NamedTuple):
-    """An op that ran, and how its inputs are changed."""
+    """An op that ran, and the variants of its inputs."""
 
     xp: Any
     op: Op
@@ -65,8 +65,8 @@ class Call(NamedTuple):
         return len(self.output.shape)
 
     @property
-    def lifted(self) -> list[Input]:
-        return [i for i in self.inputs if i.changed is not None]
+    def varying(self) -> list[Input]:
+        return [i for i in self.inputs if i.variants is not None]
 
     @property
     def axes(self) -> tuple[int, ...]:
@@ -79,46 +79,46 @@ class Call(NamedTuple):
         return self.xp.asarray(self.op.forward(self.xp, *arrays, **{**self.settings, **settings}))
 
 
-def dense(xp: Any, base: Array, changed: Changed) -> Array:
+def dense(xp: Any, base: Array, variants: Variants) -> Array:
     """Any of the three in full: (P, *shape of base)."""
-    if isinstance(changed, Point):
+    if isinstance(variants, Point):
         if not base.shape:
-            return changed.values
-        here = xp.arange(math.prod(base.shape)) == changed.places[:, None]
-        return xp.reshape(xp.where(here, changed.values[:, None], xp.reshape(base, (-1,))), (-1, *base.shape))
-    if isinstance(changed, Column):
-        here = xp.arange(base.shape[-1]) == after(xp, changed.places, len(base.shape))
-        return xp.where(here, changed.values, base)
-    return changed
+            return variants.values
+        here = xp.arange(math.prod(base.shape)) == variants.places[:, None]
+        return xp.reshape(xp.where(here, variants.values[:, None], xp.reshape(base, (-1,))), (-1, *base.shape))
+    if isinstance(variants, Column):
+        here = xp.arange(base.shape[-1]) == after(xp, variants.places, len(base.shape))
+        return xp.where(here, variants.values, base)
+    return variants
 
 
-def as_column(xp: Any, base: Array, changed: Point | Column) -> Column:
+def as_column(xp: Any, base: Array, variants: Point | Column) -> Column:
     """A changed number as a changed column, in which the other numbers are the base's."""
-    if isinstance(changed, Column):
-        return changed
+    if isinstance(variants, Column):
+        return variants
     if len(base.shape) == 1:
-        return Column(changed.places, changed.values[:, None])
-    place = changed.places % base.shape[-1]
-    here = xp.arange(math.prod(base.shape[:-1])) == (changed.places // base.shape[-1])[:, None]
+        return Column(variants.places, variants.values[:, None])
+    place = variants.places % base.shape[-1]
+    here = xp.arange(math.prod(base.shape[:-1])) == (variants.places // base.shape[-1])[:, None]
     values = picked(xp, base, place)
-    return Column(place, xp.where(xp.reshape(here, values.shape), after(xp, changed.values, len(base.shape)), values))
+    return Column(place, xp.where(xp.reshape(here, values.shape), after(xp, variants.values, len(base.shape)), values))
 
 
-def size(changed: Changed) -> int:
+def size(variants: Variants) -> int:
     """How many numbers are kept."""
-    return math.prod((changed.values if isinstance(changed, Point | Column) else changed).shape)
+    return math.prod((variants.values if isinstance(variants, Point | Column) else variants).shape)
 
 
-def count(changed: Changed) -> int:
+def count(variants: Variants) -> int:
     """How many variants there are."""
-    return (changed.values if isinstance(changed, Point | Column) else changed).shape[0]
+    return (variants.values if isinstance(variants, Point | Column) else variants).shape[0]
 
 
-def variant(changed: Changed, p: Any) -> Changed:
+def variant(variants: Variants, p: Any) -> Variants:
     """Variant number p alone, as one variant."""
-    if isinstance(changed, Point | Column):
-        return type(changed)(changed.places[p][None], changed.values[p][None])
-    return changed[p][None]
+    if isinstance(variants, Point | Column):
+        return type(variants)(variants.places[p][None], variants.values[p][None])
+    return variants[p][None]
 
 
 def numbers(xp: Any, base: Array, places: Array) -> Array:

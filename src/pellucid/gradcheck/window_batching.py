@@ -11,35 +11,35 @@ import math
 from pellucid.autodiff.tape import Array
 from pellucid.autodiff.taps import taps
 from pellucid.autodiff.windows import Sweep, sweeps
-from pellucid.gradcheck.variants import Call, Changed, Column, Point, after, as_column, dense, numbers, picked
+from pellucid.gradcheck.variants import Call, Column, Point, Variants, after, as_column, dense, numbers, picked
 
 
-def channels_alone(call: Call) -> Changed | None:
+def channels_alone(call: Call) -> Variants | None:
     """A changed channel stays one."""
-    if call.op.axes != "windows" and call.op.name not in ("pad", "crop"):
+    if not call.op.spatial or len(call.varying) > 1:  # two inputs need not have changed in the same channel
         return None
-    if len(call.lifted) > 1:  # two inputs need not have changed in the same channel
+    x = call.varying[0]
+    if not isinstance(x.variants, Point | Column):
         return None
-    x = call.lifted[0]
-    if not isinstance(x.changed, Point | Column):
-        return None
-    column = as_column(call.xp, x.base, x.changed)
+    column = as_column(call.xp, x.base, x.variants)
     values = [column.values if i is x else picked(call.xp, i.base, column.places) for i in call.inputs]
     return Column(column.places, call.run(*values))
 
 
-def convolved(call: Call) -> Changed | None:
+def convolved(call: Call) -> Variants | None:
     """y = convolution(x, kernel). A changed weight moves one channel of y by change times what the outputs see of one
     channel of x; a changed channel of x moves y by its convolution with that channel's filters; many changed x against
     one kernel are one large batch."""
-    xp, (x, kernel) = call.xp, call.inputs
-    if x.changed is None:
-        return _of_one_weight(call, kernel.changed) if isinstance(kernel.changed, Point) else None
-    if kernel.changed is not None:
+    if call.op.axes != "convolution":
         return None
-    if isinstance(x.changed, Point | Column) and call.settings["groups"] == 1:
-        return call.output + _of_one_channel(call, as_column(xp, x.base, x.changed))
-    every = dense(xp, x.base, x.changed)
+    xp, (x, kernel) = call.xp, call.inputs
+    if x.variants is None:
+        return _of_one_weight(call, kernel.variants) if isinstance(kernel.variants, Point) else None
+    if kernel.variants is not None:
+        return None
+    if isinstance(x.variants, Point | Column) and call.settings["groups"] == 1:
+        return call.output + _of_one_channel(call, as_column(xp, x.base, x.variants))
+    every = dense(xp, x.base, x.variants)
     y = call.run(xp.reshape(every, (-1, *x.shape[1:])), kernel.base)
     return xp.reshape(y, (every.shape[0], *call.output.shape))
 
@@ -50,15 +50,15 @@ def _ways(call: Call) -> list[Sweep]:
     return sweeps(x.shape[1:-1], kernel.shape[:-2], **given)
 
 
-def _of_one_weight(call: Call, changed: Point) -> Column:
+def _of_one_weight(call: Call, variants: Point) -> Column:
     xp, (x, kernel) = call.xp, call.inputs
     *_, inputs, outputs = kernel.shape
-    place, o = changed.places // outputs, changed.places % outputs
+    place, o = variants.places // outputs, variants.places % outputs
     group = o // (outputs // call.settings["groups"])
     column = place // inputs * x.shape[-1] + group * inputs + place % inputs
     seen = xp.stack(taps(xp, x.base, _ways(call)), axis=-2)
     seen = xp.reshape(seen, (*seen.shape[:-2], -1))
-    change = after(xp, changed.values - numbers(xp, kernel.base, changed.places), call.depth)
+    change = after(xp, variants.values - numbers(xp, kernel.base, variants.places), call.depth)
     return Column(o, picked(xp, call.output, o) + change * picked(xp, seen, column))
 
 

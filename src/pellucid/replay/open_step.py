@@ -14,8 +14,8 @@ from pellucid.autodiff import Tape, Value
 from pellucid.data.dataset import Batch, Numbers
 from pellucid.data.named import Named
 from pellucid.engine.step import Arrays, State, Step, last_row
-from pellucid.explain.step_view import Lesson
-from pellucid.gradcheck import GradientReport
+from pellucid.explain.step_view import StepView
+from pellucid.gradcheck import FiniteDifference, GradientReport, central
 from pellucid.pages.page import Page
 from pellucid.replay.check_step import check_step
 
@@ -114,23 +114,23 @@ class OpenStep:
             measured = self._measured(path, at)
         else:
             measured = None
-        return self.lesson.weight(path, at, row, measured)
+        return self.view.weight(path, at, row, measured)
 
     def unit(self, path: str, unit: int, row: int = 0) -> Page:
         """One unit of a layer for one row: how it came about, and how the loss moves with it."""
-        return self.lesson.unit(path, unit, row)
+        return self.view.unit(path, unit, row)
 
     def row(self, row: int = 0) -> Page:
         """Everything about one row of the batch; for small networks."""
-        return self.lesson.whole(row)
+        return self.view.whole(row)
 
     def layer(self, path: str) -> Page:
         """One layer: its values, gradients and updates, as tables with distributions."""
-        return self.lesson.layer(path)
+        return self.view.layer(path)
 
     def at(self, path: str, index: Sequence[int]) -> Page:
         """One number of a layer's output (row of the batch first), opened down to the data and the weights."""
-        return self.lesson.number(path, tuple(index))
+        return self.view.number(path, tuple(index))
 
     def check(
         self, sample: int | None = None, rows: int | None = None, tolerance: float = 1e-6, progress: Any = None
@@ -167,14 +167,14 @@ class OpenStep:
         return "the same, bit for bit, as recorded" + (rest if self.coarse else "")
 
     @cached_property
-    def lesson(self) -> Lesson:
+    def view(self) -> StepView:
         """The step, ready to be explained."""
         return self.explained("")
 
-    def explained(self, command: str) -> Lesson:
+    def explained(self, command: str) -> StepView:
         """The same, whose pages say what to type next: `command` opens this step on the command line."""
         rows = [int(row) for row in self.naming.row(self.batch.rows)]
-        return Lesson(
+        return StepView(
             self.tape,
             self.output,
             self.gradients,
@@ -195,7 +195,7 @@ class OpenStep:
 
     def page(self) -> Page:
         """The step at a glance."""
-        return self.lesson.summary()
+        return self.view.summary()
 
     def show(self) -> None:
         """Prints the step at a glance."""
@@ -206,7 +206,7 @@ class OpenStep:
         state = self.before.map(_wide)
         batch = Batch(*self.batch[:3]).map(_wide)
         w = float(state.parameters[path][index])
-        h = 1e-6 * max(1.0, abs(w))
+        h = float(FiniteDifference().change(numpy, numpy.asarray(w)))
 
         def loss(value: float) -> float:
             moved = state.parameters[path].copy()
@@ -215,7 +215,7 @@ class OpenStep:
             return float(self.step.forward(now, batch, self.number).loss.array)
 
         with numpy.errstate(all="ignore"):
-            found = (loss(w + h) - loss(w - h)) / ((w + h) - (w - h))
+            found = central(loss, w, h)
         return found if math.isfinite(found) else math.nan
 
     def _repr_html_(self) -> str:

@@ -8,7 +8,7 @@ from pellucid.autodiff.op import op
 from pellucid.autodiff.tape import Array
 
 
-@op()
+@op(formula="x + y", joined="sum", called="sum", onnx="Add")
 def add(xp: Any, x: Array, y: Array) -> Array:
     """x + y"""
     return x + y
@@ -19,7 +19,7 @@ def _(dz: Any, z: Any, x: Any, y: Any):
     return dz, dz
 
 
-@op()
+@op(formula="x - y", onnx="Sub")
 def subtract(xp: Any, x: Array, y: Array) -> Array:
     """x - y"""
     return x - y
@@ -30,7 +30,7 @@ def _(dz: Any, z: Any, x: Any, y: Any):
     return dz, -dz
 
 
-@op()
+@op(formula="x * y", scales=True, onnx="Mul")
 def multiply(xp: Any, x: Array, y: Array) -> Array:
     """x · y"""
     return x * y
@@ -41,7 +41,7 @@ def _(dz: Any, z: Any, x: Any, y: Any):
     return dz * y, dz * x
 
 
-@op()
+@op(formula="x / y", scales=True, onnx="Div")
 def divide(xp: Any, x: Array, y: Array) -> Array:
     """x / y"""
     return x / y
@@ -52,7 +52,7 @@ def _(dz: Any, z: Any, x: Any, y: Any):
     return dz / y, -dz * z / y
 
 
-@op()
+@op(formula="-x", onnx="Neg")
 def negative(xp: Any, x: Array) -> Array:
     """-x"""
     return -x
@@ -63,7 +63,7 @@ def _(dy: Any, y: Any, x: Any):
     return -dy
 
 
-@op()
+@op(formula="x ** exponent", onnx="Pow")
 def power(xp: Any, x: Array, *, exponent: float) -> Array:
     """x to a fixed power. x⁰ is 1 everywhere, and has no gradient."""
     return x**exponent
@@ -74,7 +74,7 @@ def _(dy: Any, y: Any, x: Any, *, exponent: float):
     return None if exponent == 0 else dy * exponent * power(x, exponent=exponent - 1)
 
 
-@op()
+@op(formula="x ** 2", onnx="Pow")
 def square(xp: Any, x: Array) -> Array:
     """x²"""
     return x * x
@@ -85,7 +85,7 @@ def _(dy: Any, y: Any, x: Any):
     return dy * 2.0 * x
 
 
-@op()
+@op(onnx="Sqrt")
 def sqrt(xp: Any, x: Array) -> Array:
     """√x"""
     return xp.sqrt(x)
@@ -96,7 +96,7 @@ def _(dy: Any, y: Any, x: Any):
     return dy * 0.5 / y
 
 
-@op()
+@op(onnx="Exp")
 def exp(xp: Any, x: Array) -> Array:
     """e to the power x."""
     return xp.exp(x)
@@ -107,7 +107,7 @@ def _(dy: Any, y: Any, x: Any):
     return dy * y
 
 
-@op()
+@op(onnx="Log")
 def log(xp: Any, x: Array) -> Array:
     """The natural logarithm of x."""
     return xp.log(x)
@@ -118,7 +118,7 @@ def _(dy: Any, y: Any, x: Any):
     return dy / x
 
 
-@op()
+@op(onnx="Abs")
 def absolute(xp: Any, x: Array) -> Array:
     """|x|. At 0 the gradient is 0."""
     return xp.abs(x)
@@ -129,7 +129,7 @@ def _(xp: Any, x: Array):
     return xp.sign(x)
 
 
-@absolute.hold
+@absolute.fix
 def _(xp: Any, side: Array, x: Array):
     return side * x
 
@@ -139,7 +139,7 @@ def _(dy: Any, y: Any, x: Any):
     return dy * sign(x)
 
 
-@op()
+@op(onnx="Sign")
 def sign(xp: Any, x: Array) -> Array:
     """-1, 0 or 1. Its gradient is 0."""
     return xp.sign(x)
@@ -150,18 +150,18 @@ def _(xp: Any, x: Array):
     return xp.sign(x)
 
 
-@sign.hold
+@sign.fix
 def _(xp: Any, side: Array, x: Array):
     return side
 
 
-@op()
+@op(onnx="ConstantOfShape")
 def ones_like(xp: Any, x: Array) -> Array:
     """1 in the place of each number of x, in its precision. It has no gradient."""
     return xp.ones_like(x)
 
 
-@op()
+@op(formula="x > y", onnx="Greater")
 def greater(xp: Any, x: Array, y: Array) -> Array:
     """1 where x > y, else 0. Its gradient is 0."""
     return (x > y) * xp.ones_like(x + y)
@@ -172,12 +172,12 @@ def _(xp: Any, x: Array, y: Array):
     return xp.sign(x - y)
 
 
-@greater.hold
+@greater.fix
 def _(xp: Any, side: Array, x: Array, y: Array):
     return xp.where(side > 0, 1.0, 0.0)
 
 
-@op()
+@op(formula="x >= y", onnx="GreaterOrEqual")
 def greater_equal(xp: Any, x: Array, y: Array) -> Array:
     """1 where x ≥ y, else 0. Its gradient is 0."""
     return (x >= y) * xp.ones_like(x + y)
@@ -188,12 +188,12 @@ def _(xp: Any, x: Array, y: Array):
     return xp.sign(x - y)
 
 
-@greater_equal.hold
+@greater_equal.fix
 def _(xp: Any, side: Array, x: Array, y: Array):
     return xp.where(side >= 0, 1.0, 0.0)
 
 
-@op()
+@op(formula="x == y", onnx="Equal")
 def equal(xp: Any, x: Array, y: Array) -> Array:
     """1 where x = y, else 0. Its gradient is 0."""
     return (x == y) * xp.ones_like(x + y)
@@ -204,12 +204,12 @@ def _(xp: Any, x: Array, y: Array):
     return xp.sign(x - y)
 
 
-@equal.hold
+@equal.fix
 def _(xp: Any, side: Array, x: Array, y: Array):
     return xp.where(side == 0, 1.0, 0.0)
 
 
-@op()
+@op(onnx="Max")
 def maximum(xp: Any, x: Array, y: Array) -> Array:
     """The larger of x and y. Where they are equal, x takes the gradient."""
     return xp.maximum(x, y)
@@ -220,7 +220,7 @@ def _(xp: Any, x: Array, y: Array):
     return xp.sign(x - y)
 
 
-@maximum.hold
+@maximum.fix
 def _(xp: Any, side: Array, x: Array, y: Array):
     return xp.where(side >= 0, x, y)
 
@@ -231,7 +231,7 @@ def _(dz: Any, z: Any, x: Any, y: Any):
     return dz * first, dz * (1.0 - first)
 
 
-@op()
+@op(onnx="Min")
 def minimum(xp: Any, x: Array, y: Array) -> Array:
     """The smaller of x and y. Where they are equal, x takes the gradient."""
     return xp.minimum(x, y)
@@ -242,7 +242,7 @@ def _(xp: Any, x: Array, y: Array):
     return xp.sign(y - x)
 
 
-@minimum.hold
+@minimum.fix
 def _(xp: Any, side: Array, x: Array, y: Array):
     return xp.where(side >= 0, x, y)
 
@@ -253,7 +253,7 @@ def _(dz: Any, z: Any, x: Any, y: Any):
     return dz * first, dz * (1.0 - first)
 
 
-@op()
+@op(formula="min(max(x, low), high)", onnx="Clip")
 def clip(xp: Any, x: Array, *, low: float, high: float) -> Array:
     """x kept between low and high. Inside and at the edges the gradient passes, outside it is 0."""
     return xp.clip(x, low, high)
@@ -264,7 +264,7 @@ def _(xp: Any, x: Array, *, low: float, high: float):
     return xp.sign(x - low) + xp.sign(x - high)
 
 
-@clip.hold
+@clip.fix
 def _(xp: Any, side: Array, x: Array, *, low: float, high: float):
     return xp.where(side < -1, low, xp.where(side > 1, high, x))
 
@@ -274,7 +274,7 @@ def _(dy: Any, y: Any, x: Any, *, low: float, high: float):
     return dy * greater_equal(x, low) * greater_equal(high, x)
 
 
-@op()
+@op(onnx="Where")
 def where(xp: Any, condition: Array, x: Array, y: Array) -> Array:
     """x where the condition is not 0, else y. The condition has no gradient."""
     return xp.where(condition != 0, x, y)
@@ -285,7 +285,7 @@ def _(xp: Any, condition: Array, x: Array, y: Array):
     return xp.broadcast_arrays(condition != 0, x, y)[0]
 
 
-@where.hold
+@where.fix
 def _(xp: Any, side: Array, condition: Array, x: Array, y: Array):
     return xp.where(side, x, y)
 

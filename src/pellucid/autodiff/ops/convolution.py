@@ -12,11 +12,17 @@ from typing import Any
 
 from pellucid.autodiff.backend import convolve, convolve_batch
 from pellucid.autodiff.op import op
+from pellucid.autodiff.origin import Index, Moved, Products
 from pellucid.autodiff.tape import Array
-from pellucid.autodiff.windows import Edges, Sizes, settings, sweeps
+from pellucid.autodiff.windows import Edges, Sizes, inside, seen, settings, sweeps
 
 
-@op("convolution", source="Fukushima 1980, Biological Cybernetics 36; LeCun et al. 1989, Neural Computation 1")
+@op(
+    "convolution",
+    source="Fukushima 1980, Biological Cybernetics 36; LeCun et al. 1989, Neural Computation 1",
+    joined="products",
+    onnx="Conv",
+)
 def convolution(
     xp: Any, x: Array, kernel: Array, *, strides: Sizes, padding: Edges, dilation: Sizes, spread: Sizes, groups: int
 ) -> Array:
@@ -27,7 +33,23 @@ def convolution(
     return convolve(xp, x, kernel, ways, groups)
 
 
-@convolution.lift
+@convolution.origin
+def _(index: Index, y: Array, x: Array, kernel: Array, *, groups: int, **given: Any):
+    n, *at, o = index
+    size, inputs = kernel.shape[:-2], kernel.shape[-2]
+    first = o // (kernel.shape[-1] // groups) * inputs
+    ways = sweeps(x.shape[1:-1], size, **given)
+    return Products(
+        [
+            ((n, *met, first + i), (*k, i, o))
+            for k in inside(size)
+            if (met := seen(ways, at, k)) is not None
+            for i in range(inputs)
+        ]
+    )
+
+
+@convolution.batch
 def _(xp: Any, to: Sizes, x: Array, kernel: Array, *, groups: int, **given: Any):
     """Every variant is a group of its own."""
     y = convolution.forward(xp, _into_channels(xp, x), _into_channels(xp, kernel), groups=groups * x.shape[0], **given)
@@ -41,7 +63,7 @@ def _(dy: Any, y: Any, x: Any, kernel: Any, *, groups: int, **given: Any):
     return dx, kernel_gradient(x, dy, size=kernel.shape[:-2], groups=groups, **given)
 
 
-@op("convolution")
+@op("kernel_gradient", joined="products")
 def kernel_gradient(
     xp: Any,
     x: Array,
@@ -60,7 +82,22 @@ def kernel_gradient(
     return convolve_batch(xp, x, dy, ways, groups)
 
 
-@kernel_gradient.lift
+@kernel_gradient.origin
+def _(index: Index, y: Array, x: Array, dy: Array, *, size: Sizes, groups: int, **given: Any):
+    *k, i, o = index
+    ways = sweeps(x.shape[1:-1], size, **given)
+    channel = o // (y.shape[-1] // groups) * y.shape[-2] + i
+    return Products(
+        [
+            ((n, *met, channel), (n, *at, o))
+            for n in range(x.shape[0])
+            for at in inside(tuple(way.stops for way in ways))
+            if (met := seen(ways, at, k)) is not None
+        ]
+    )
+
+
+@kernel_gradient.batch
 def _(xp: Any, to: Sizes, x: Array, dy: Array, *, groups: int, **given: Any):
     y = kernel_gradient.forward(xp, _into_channels(xp, x), _into_channels(xp, dy), groups=groups * x.shape[0], **given)
     return _from_channels(xp, y, to)
@@ -82,7 +119,15 @@ def reversed_kernel(xp: Any, kernel: Array, *, groups: int) -> Array:
     return xp.reshape(xp.swapaxes(apart, -3, -1), (*size, outputs // groups, groups * inputs))
 
 
-@reversed_kernel.lift
+@reversed_kernel.origin
+def _(index: Index, y: Array, kernel: Array, *, groups: int):
+    *k, o, channel = index
+    *size, inputs, _ = kernel.shape
+    back = tuple(n - 1 - i for n, i in zip(size, k, strict=True))
+    return Moved(0, (*back, channel % inputs, channel // inputs * y.shape[-2] + o))
+
+
+@reversed_kernel.batch
 def _(xp: Any, to: Sizes, kernel: Array, *, groups: int):
     together = _into_channels(xp, kernel)
     return _from_channels(xp, reversed_kernel.forward(xp, together, groups=groups * kernel.shape[0]), to)

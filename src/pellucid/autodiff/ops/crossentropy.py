@@ -15,7 +15,7 @@ from pellucid.autodiff.ops.reductions import sum
 from pellucid.autodiff.tape import Array
 
 
-@op(formula="log(1 + exp(x)) - target * x")
+@op(formula="log(1 + exp(x)) - target * x", probabilities=sigmoid)
 def sigmoid_crossentropy(xp: Any, x: Array, target: Array) -> Array:
     """-target·log(p) - (1-target)·log(1-p) for p = sigmoid(x)."""
     return xp.maximum(x, 0) - x * target + xp.log1p(xp.exp(-xp.abs(x)))
@@ -26,7 +26,12 @@ def _(dy: Any, y: Any, x: Any, target: Any):
     return dy * (sigmoid(x) - target), -dy * x
 
 
-@op("... c, ... c -> ...", formula="sum(target * (log(sum(exp(x))) - x))")
+@op(
+    "... c, ... c -> ...",
+    formula="sum(target * (log(sum(exp(x))) - x))",
+    probabilities=softmax,
+    onnx="SoftmaxCrossEntropyLoss",
+)
 def softmax_crossentropy(xp: Any, x: Array, target: Array) -> Array:
     """-Σ target·log(softmax(x)) over the last axis."""
     shifted = x - xp.max(x, axis=-1, keepdims=True)
@@ -41,7 +46,7 @@ def _(dy: Any, y: Any, x: Any, target: Any):
     return each * (softmax(x) * total - target), -each * log_softmax(x)
 
 
-@op("... c, ... -> ...", formula="log(sum(exp(x))) - x[target]")
+@op("... c, ... -> ...", formula="log(sum(exp(x))) - x[target]", probabilities=softmax, onnx="SoftmaxCrossEntropyLoss")
 def sparse_softmax_crossentropy(xp: Any, x: Array, target: Array) -> Array:
     """-log(softmax(x)) at the place of the target's class."""
     shifted = x - xp.max(x, axis=-1, keepdims=True)

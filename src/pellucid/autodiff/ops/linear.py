@@ -10,7 +10,7 @@ from pellucid.autodiff.ops.movement import reshape, swap_last
 from pellucid.autodiff.tape import Array
 
 
-@op("... n i, ... i o -> ... n o")
+@op("... n i, ... i o -> ... n o", joined="products", called="sum", onnx="MatMul")
 def matmul(xp: Any, x: Array, w: Array) -> Array:
     """Each output number is a row of x times a column of w, added up."""
     return xp.matmul(x, w)

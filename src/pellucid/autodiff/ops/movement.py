@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy
+
 from pellucid.autodiff.backend import scatter_add
 from pellucid.autodiff.op import OPS, op
+from pellucid.autodiff.origin import Index, Joined, Moved, Zero, aligned, shifted
 from pellucid.autodiff.tape import Array
 
 
-@op("move")
+@op("move", onnx="Reshape")
 def reshape(xp: Any, x: Array, *, shape: tuple[int, ...]) -> Array:
     """The same numbers in the same order, in another shape."""
     return xp.reshape(x, shape)
 
 
-@reshape.lift
+@reshape.origin
+def _(index: Index, y: Array, x: Array, *, shape: tuple[int, ...]):
+    flat = int(numpy.ravel_multi_index(index, y.shape)) if index else 0
+    return Moved(0, tuple(int(i) for i in numpy.unravel_index(flat, x.shape)) if x.shape else ())
+
+
+@reshape.batch
 def _(xp: Any, to: tuple[int, ...], x: Array, *, shape: tuple[int, ...]):
     return xp.reshape(x, (x.shape[0], *to))
 
@@ -25,13 +34,19 @@ def _(dy: Any, y: Any, x: Any, *, shape: tuple[int, ...]):
     return reshape(dy, shape=x.shape)
 
 
-@op("move")
+@op("move", onnx="Transpose")
 def transpose(xp: Any, x: Array, *, axes: tuple[int, ...]) -> Array:
     """The axes in another order: axis i of the result is axis axes[i] of x."""
     return xp.permute_dims(x, tuple(axis % len(x.shape) for axis in axes))
 
 
-@transpose.lift
+@transpose.origin
+def _(index: Index, y: Array, x: Array, *, axes: tuple[int, ...]):
+    back = dict(zip((axis % len(x.shape) for axis in axes), index, strict=True))
+    return Moved(0, tuple(back[i] for i in range(len(x.shape))))
+
+
+@transpose.batch
 def _(xp: Any, to: tuple[int, ...], x: Array, *, axes: tuple[int, ...]):
     return xp.permute_dims(x, (0, *(axis % len(to) + 1 for axis in axes)))
 
@@ -48,13 +63,18 @@ def swap_last(x: Any) -> Any:
     return transpose(x, axes=(*range(count - 2), count - 1, count - 2))
 
 
-@op("move")
+@op("move", onnx="Expand")
 def broadcast_to(xp: Any, x: Array, *, shape: tuple[int, ...]) -> Array:
     """Repeats x along new axes and along axes of length 1."""
     return xp.broadcast_to(x, shape)
 
 
-@broadcast_to.lift
+@broadcast_to.origin
+def _(index: Index, y: Array, x: Array, *, shape: tuple[int, ...]):
+    return Moved(0, aligned(index, x.shape))
+
+
+@broadcast_to.batch
 def _(xp: Any, to: tuple[int, ...], x: Array, *, shape: tuple[int, ...]):
     between = (1,) * (len(to) + 1 - len(x.shape))
     return xp.broadcast_to(xp.reshape(x, (x.shape[0], *between, *x.shape[1:])), (x.shape[0], *to))
@@ -65,13 +85,21 @@ def _(dy: Any, y: Any, x: Any, *, shape: tuple[int, ...]):
     return OPS["sum_to"](dy, shape=x.shape)
 
 
-@op("move")
+@op("move", onnx="Concat")
 def concatenate(xp: Any, *parts: Array, axis: int = -1) -> Array:
     """Joins arrays along an axis, the last if none is named."""
     return xp.concatenate(parts, axis=axis)
 
 
-@concatenate.lift
+@concatenate.origin
+def _(index: Index, y: Array, *parts: Array, axis: int = -1):
+    k, place = 0, index[axis]
+    while place >= parts[k].shape[axis]:
+        k, place = k + 1, place - parts[k].shape[axis]
+    return Moved(k, shifted(index, axis, place - index[axis]))
+
+
+@concatenate.batch
 def _(xp: Any, to: tuple[int, ...], *parts: Array, axis: int = -1):
     return xp.concatenate(parts, axis=axis % len(to) + 1)
 
@@ -87,13 +115,18 @@ def _(dy: Any, y: Any, *parts: Any, axis: int = -1):
     return tuple(gradients)
 
 
-@op("move")
+@op("move", onnx="Slice")
 def columns(xp: Any, x: Array, *, start: int, stop: int, axis: int = -1) -> Array:
     """The numbers from start up to, not including, stop along an axis, the last if none is named."""
     return x[(slice(None),) * (axis % len(x.shape)) + (slice(start, stop),)]
 
 
-@columns.lift
+@columns.origin
+def _(index: Index, y: Array, x: Array, *, start: int, stop: int, axis: int = -1):
+    return Moved(0, shifted(index, axis, start))
+
+
+@columns.batch
 def _(xp: Any, to: tuple[int, ...], x: Array, *, start: int, stop: int, axis: int = -1):
     return x[(slice(None),) * (axis % len(to) + 1) + (slice(start, stop),)]
 
@@ -103,7 +136,7 @@ def _(dy: Any, y: Any, x: Any, *, start: int, stop: int, axis: int = -1):
     return pad_columns(dy, before=start, after=x.shape[axis] - stop, axis=axis)
 
 
-@op("move")
+@op("move", onnx="Pad")
 def pad_columns(xp: Any, x: Array, *, before: int, after: int, axis: int = -1) -> Array:
     """Zeros before and after along an axis, the last if none is named."""
     place = axis % len(x.shape)
@@ -111,7 +144,13 @@ def pad_columns(xp: Any, x: Array, *, before: int, after: int, axis: int = -1) -
     return xp.concatenate((left, x, right), axis=place)
 
 
-@pad_columns.lift
+@pad_columns.origin
+def _(index: Index, y: Array, x: Array, *, before: int, after: int, axis: int = -1):
+    here = 0 <= index[axis] - before < x.shape[axis]
+    return Moved(0, shifted(index, axis, -before)) if here else Zero()
+
+
+@pad_columns.batch
 def _(xp: Any, to: tuple[int, ...], x: Array, *, before: int, after: int, axis: int = -1):
     return pad_columns.forward(xp, x, before=before, after=after, axis=axis % len(to) + 1)
 
@@ -121,13 +160,19 @@ def _(dy: Any, y: Any, x: Any, *, before: int, after: int, axis: int = -1):
     return columns(dy, start=before, stop=before + x.shape[axis], axis=axis)
 
 
-@op("move")
+@op("lookup", onnx="Gather")
 def take_rows(xp: Any, table: Array, indices: Array) -> Array:
     """Row `index` of a table for each index: an embedding. An index out of range is its nearest row."""
     return xp.take(table, xp.clip(indices, 0, table.shape[0] - 1), axis=0)
 
 
-@take_rows.lift
+@take_rows.origin
+def _(index: Index, y: Array, table: Array, indices: Array):
+    row = int(numpy.clip(indices[index[: indices.ndim]], 0, table.shape[0] - 1))
+    return Moved(0, (row, *index[indices.ndim :]))
+
+
+@take_rows.batch
 def _(xp: Any, to: tuple[int, ...], table: Array, indices: Array):
     count = table.shape[1]
     place = xp.clip(indices, 0, count - 1) + _offsets(xp, indices, count)
@@ -139,13 +184,19 @@ def _(dy: Any, y: Any, table: Any, indices: Any):
     return put_rows(dy, indices, count=table.shape[0]), None
 
 
-@op("move")
+@op("move", joined="sum", onnx="ScatterElements")
 def put_rows(xp: Any, rows: Array, indices: Array, *, count: int) -> Array:
     """Adds each row to the place its index names; a table of `count` rows."""
     return scatter_add(xp, rows, xp.clip(indices, 0, count - 1), count)
 
 
-@put_rows.lift
+@put_rows.origin
+def _(index: Index, y: Array, rows: Array, indices: Array, *, count: int):
+    here = numpy.argwhere(numpy.clip(indices, 0, count - 1) == index[0])
+    return Joined([(*map(int, at), *index[1:]) for at in here])
+
+
+@put_rows.batch
 def _(xp: Any, to: tuple[int, ...], rows: Array, indices: Array, *, count: int):
     place = xp.clip(indices, 0, count - 1) + _offsets(xp, indices, count)
     return xp.reshape(scatter_add(xp, rows, place, rows.shape[0] * count), (rows.shape[0], *to))
@@ -161,10 +212,15 @@ def _(dy: Any, y: Any, rows: Any, indices: Any, *, count: int):
     return take_rows(dy, indices), None
 
 
-@op("... c, ... -> ...")
+@op("... c, ... -> ...", onnx="GatherElements")
 def pick(xp: Any, x: Array, labels: Array) -> Array:
     """The number at place `label` of the last axis, for each row."""
     return xp.squeeze(xp.take_along_axis(x, xp.expand_dims(labels, axis=-1), axis=-1), axis=-1)
+
+
+@pick.origin
+def _(index: Index, y: Array, x: Array, labels: Array):
+    return Moved(0, (*index, int(labels[index])))
 
 
 @pick.backward
@@ -172,11 +228,16 @@ def _(dy: Any, y: Any, x: Any, labels: Any):
     return place(dy, labels, count=x.shape[-1]), None
 
 
-@op("..., ... -> ... c")
+@op("..., ... -> ... c", onnx="OneHot")
 def place(xp: Any, x: Array, labels: Array, *, count: int) -> Array:
     """x at place `label` of a new last axis, 0 elsewhere."""
     here = xp.expand_dims(labels, axis=-1) == xp.arange(count)
     return xp.where(here, xp.expand_dims(x, axis=-1), xp.zeros((), dtype=x.dtype))
+
+
+@place.origin
+def _(index: Index, y: Array, x: Array, labels: Array, *, count: int):
+    return Moved(0, index[:-1]) if int(labels[index[:-1]]) == index[-1] else Zero()
 
 
 @place.backward
@@ -184,7 +245,11 @@ def _(dy: Any, y: Any, x: Any, labels: Any, *, count: int):
     return pick(dy, labels), None
 
 
-@op(formula="x * keep / (1 - rate)", source="Srivastava et al. 2014, Journal of Machine Learning Research 15")
+@op(
+    formula="x * keep / (1 - rate)",
+    source="Srivastava et al. 2014, Journal of Machine Learning Research 15",
+    onnx="Dropout",
+)
 def dropout(xp: Any, x: Array, keep: Array, *, rate: float) -> Array:
     """x / (1 - rate) where `keep`, else 0: the sum keeps its expected value."""
     return xp.where(keep, x / (1 - rate), xp.zeros((), dtype=x.dtype))
@@ -195,7 +260,7 @@ def _(dy: Any, y: Any, x: Any, keep: Any, *, rate: float):
     return dropout(dy, keep, rate=rate), None
 
 
-@op()
+@op(onnx="Cast")
 def as_index(xp: Any, x: Array) -> Array:
     """x as a whole number, to be used as an index. It has no gradient."""
     return xp.astype(x, xp.int32)
@@ -206,6 +271,6 @@ def _(xp: Any, x: Array):
     return xp.astype(x, xp.int32)
 
 
-@as_index.hold
+@as_index.fix
 def _(xp: Any, side: Array, x: Array):
     return side

@@ -9,9 +9,10 @@ from typing import Any
 
 from pellucid.autodiff.backend import pad
 from pellucid.autodiff.op import op
+from pellucid.autodiff.origin import Index, Joined, Moved
 from pellucid.autodiff.tape import Array
 from pellucid.autodiff.taps import put_back, taps
-from pellucid.autodiff.windows import Edges, Sizes, Sweep, inside, sweeps
+from pellucid.autodiff.windows import Edges, Sizes, Sweep, inside, sweeps, window, windows_on
 
 
 def ways_of(x: Any, *, size: Sizes, strides: Sizes, padding: Edges) -> list[Sweep]:
@@ -19,13 +20,24 @@ def ways_of(x: Any, *, size: Sizes, strides: Sizes, padding: Edges) -> list[Swee
     return sweeps(tuple(x.shape[-1 - len(size) : -1]), size, strides=strides, padding=padding)
 
 
-@op("windows", leading=True, source="Ranzato et al. 2007, CVPR; the rule: Scherer, Müller and Behnke 2010, ICANN")
+@op(
+    "windows",
+    spatial=True,
+    source="Ranzato et al. 2007, CVPR; the rule: Scherer, Müller and Behnke 2010, ICANN",
+    joined="largest",
+    onnx="MaxPool",
+)
 def max_pool(xp: Any, x: Array, *, size: Sizes, strides: Sizes, padding: Edges) -> Array:
     """The largest number of each window; what stands around x is smaller than any.
 
     Of equal largest ones, the first in reading order takes the gradient."""
     seen = taps(xp, x, ways_of(x, size=size, strides=strides, padding=padding), -math.inf)
     return reduce(xp.maximum, seen)
+
+
+@max_pool.origin
+def _(index: Index, y: Array, x: Array, **given: Any):
+    return _seen_by(index, ways_of(x, **given))
 
 
 @max_pool.corner
@@ -37,7 +49,7 @@ def _(xp: Any, x: Array, **given: Any):
     return _first(xp, seen, largest) + many * (ties - 1)
 
 
-@max_pool.hold
+@max_pool.fix
 def _(xp: Any, side: Array, x: Array, **given: Any):
     return _taken(xp, taps(xp, x, ways_of(x, **given)), side % math.prod(given["size"]))
 
@@ -47,7 +59,7 @@ def _(dy: Any, y: Any, x: Any, **given: Any):
     return give_to_largest(dy, x, **given)
 
 
-@op("windows", leading=True)
+@op("windows", spatial=True, joined="sum", onnx="MaxUnpool")
 def give_to_largest(xp: Any, dy: Array, x: Array, *, size: Sizes, strides: Sizes, padding: Edges) -> Array:
     """The gradient of each window goes to its largest number, the first in reading order; there they add up."""
     ways = ways_of(x, size=size, strides=strides, padding=padding)
@@ -59,12 +71,18 @@ def give_to_largest(xp: Any, dy: Array, x: Array, *, size: Sizes, strides: Sizes
     return put_back(xp, [xp.where(first == k, dy, zero) for k in range(len(seen))], ways)
 
 
+@give_to_largest.origin
+def _(index: Index, sent: Array, dy: Array, x: Array, **given: Any):
+    ways = ways_of(x, **given)
+    return Joined([window for window in _windows_on(index, ways) if _largest(x, window, ways) == index])
+
+
 @give_to_largest.backward
 def _(dx: Any, sent: Any, dy: Any, x: Any, **given: Any):
     return take_at_largest(dx, x, **given), None
 
 
-@op("windows", leading=True)
+@op("windows", spatial=True)
 def take_at_largest(xp: Any, v: Array, x: Array, *, size: Sizes, strides: Sizes, padding: Edges) -> Array:
     """From each window, the number of v that stands where x is largest (for the first time in reading order)."""
     ways = ways_of(x, size=size, strides=strides, padding=padding)
@@ -72,15 +90,25 @@ def take_at_largest(xp: Any, v: Array, x: Array, *, size: Sizes, strides: Sizes,
     return _taken(xp, taps(xp, v, ways), _first(xp, seen, reduce(xp.maximum, seen)))
 
 
+@take_at_largest.origin
+def _(index: Index, y: Array, v: Array, x: Array, **given: Any):
+    return Moved(0, _largest(x, index, ways_of(x, **given)))
+
+
 @take_at_largest.backward
 def _(dy: Any, y: Any, v: Any, x: Any, **given: Any):
     return give_to_largest(dy, x, **given), None
 
 
-@op("windows", leading=True)
+@op("windows", spatial=True, joined="sum", onnx="AveragePool")
 def window_sum(xp: Any, x: Array, *, size: Sizes, strides: Sizes, padding: Edges) -> Array:
     """The sum of each window; what stands around x is 0."""
     return reduce(xp.add, taps(xp, x, ways_of(x, size=size, strides=strides, padding=padding)))
+
+
+@window_sum.origin
+def _(index: Index, y: Array, x: Array, **given: Any):
+    return _seen_by(index, ways_of(x, **given))
 
 
 @window_sum.backward
@@ -88,7 +116,7 @@ def _(dy: Any, y: Any, x: Any, **given: Any):
     return give_to_window(dy, shape=x.shape[-1 - len(given["size"]) : -1], **given)
 
 
-@op("windows", leading=True)
+@op("windows", spatial=True, joined="sum")
 def give_to_window(xp: Any, dy: Array, *, shape: Sizes, size: Sizes, strides: Sizes, padding: Edges) -> Array:
     """The gradient of each window goes to all its numbers, which have `shape` along the spatial axes; there they add
     up."""
@@ -96,9 +124,36 @@ def give_to_window(xp: Any, dy: Array, *, shape: Sizes, size: Sizes, strides: Si
     return put_back(xp, [dy] * math.prod(size), ways)
 
 
+@give_to_window.origin
+def _(index: Index, sent: Array, dy: Array, *, shape: Sizes, size: Sizes, **given: Any):
+    return Joined(_windows_on(index, sweeps(shape, size, **given)))
+
+
 @give_to_window.backward
 def _(dx: Any, sent: Any, dy: Any, *, shape: Sizes, **given: Any):
     return window_sum(dx, **given)
+
+
+def _seen_by(index: Index, ways: Sequence[Sweep]) -> Joined:
+    """The places that the window of one output number sees, in reading order."""
+    ahead, at, channel = _parts(index, ways)
+    return Joined([(*ahead, *place, channel) for place in window(ways, at)])
+
+
+def _windows_on(index: Index, ways: Sequence[Sweep]) -> list[Index]:
+    """The output numbers whose windows see one input number."""
+    ahead, at, channel = _parts(index, ways)
+    return [(*ahead, *stop, channel) for stop in windows_on(ways, at)]
+
+
+def _largest(x: Array, index: Index, ways: Sequence[Sweep]) -> Index:
+    """Where in the window of one output number x is largest, for the first time."""
+    return max(_seen_by(index, ways).places, key=lambda place: float(x[place]))
+
+
+def _parts(index: Index, ways: Sequence[Sweep]) -> tuple[Index, Index, int]:
+    """A place as its axes in front, its spatial axes, its channel."""
+    return index[: -1 - len(ways)], index[-1 - len(ways) : -1], index[-1]
 
 
 def _first(xp: Any, seen: Sequence[Array], largest: Array) -> Array:

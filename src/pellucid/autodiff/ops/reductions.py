@@ -7,6 +7,7 @@ from typing import Any
 from pellucid.autodiff.op import op
 from pellucid.autodiff.ops.arithmetic import equal
 from pellucid.autodiff.ops.movement import broadcast_to, reshape
+from pellucid.autodiff.origin import Block, Index, Joined, Moved
 from pellucid.autodiff.tape import Array
 
 Axes = int | tuple[int, ...] | None
@@ -19,7 +20,7 @@ def kept(shape: tuple[int, ...], axis: Axes) -> tuple[int, ...]:
     return tuple(1 if i in reduced else n for i, n in enumerate(shape))
 
 
-@op("reduce")
+@op("reduce", joined="sum", onnx="ReduceSum")
 def sum(xp: Any, x: Array, *, axis: Axes = None, keepdims: bool = False) -> Array:
     """Adds up over the given axes (all of them by default)."""
     return xp.sum(x, axis=axis, keepdims=keepdims)
@@ -30,7 +31,7 @@ def _(dy: Any, y: Any, x: Any, *, axis: Axes = None, keepdims: bool = False):
     return broadcast_to(reshape(dy, shape=kept(x.shape, axis)), shape=x.shape)
 
 
-@op("reduce")
+@op("reduce", joined="mean", onnx="ReduceMean")
 def mean(xp: Any, x: Array, *, axis: Axes = None, keepdims: bool = False) -> Array:
     """The average over the given axes (all of them by default)."""
     return xp.mean(x, axis=axis, keepdims=keepdims)
@@ -44,7 +45,7 @@ def _(dy: Any, y: Any, x: Any, *, axis: Axes = None, keepdims: bool = False):
     return broadcast_to(reshape(dy, shape=kept(x.shape, axis)), shape=x.shape) / float(count)
 
 
-@op("reduce")
+@op("reduce", joined="largest", onnx="ReduceMax")
 def amax(xp: Any, x: Array, *, axis: Axes = None, keepdims: bool = False) -> Array:
     """The largest. Equal largest ones share the gradient evenly."""
     return xp.max(x, axis=axis, keepdims=keepdims)
@@ -55,7 +56,7 @@ def _(xp: Any, x: Array, *, axis: Axes = None, keepdims: bool = False):
     return x == xp.max(x, axis=axis, keepdims=True)
 
 
-@amax.hold
+@amax.fix
 def _(xp: Any, side: Array, x: Array, *, axis: Axes = None, keepdims: bool = False):
     chosen = xp.sum(xp.where(side, x, 0.0), axis=axis, keepdims=keepdims)
     return chosen / xp.sum(side, axis=axis, keepdims=keepdims)
@@ -68,7 +69,7 @@ def _(dy: Any, y: Any, x: Any, *, axis: Axes = None, keepdims: bool = False):
     return largest / sum(largest, axis=axis, keepdims=True) * reshape(dy, shape=shape)
 
 
-@op("sum_to")
+@op("sum_to", joined="sum", onnx="ReduceSum")
 def sum_to(xp: Any, x: Array, *, shape: tuple[int, ...]) -> Array:
     """Undoes a broadcast: adds up the axes along which an array of `shape` was repeated."""
     extra = len(x.shape) - len(shape)
@@ -76,7 +77,18 @@ def sum_to(xp: Any, x: Array, *, shape: tuple[int, ...]) -> Array:
     return xp.reshape(xp.sum(x, axis=axes), shape) if axes else x
 
 
-@sum_to.lift
+@sum_to.origin
+def _(index: Index, y: Array, x: Array, *, shape: tuple[int, ...]):
+    if x.shape == y.shape:
+        return Moved(0, index)
+    ahead = len(x.shape) - len(index)
+    kept, fixed = (1,) * ahead + tuple(y.shape), (0,) * ahead + index
+    return Joined(
+        Block([range(n) if k == 1 else range(i, i + 1) for n, k, i in zip(x.shape, kept, fixed, strict=True)])
+    )
+
+
+@sum_to.batch
 def _(xp: Any, to: tuple[int, ...], x: Array, *, shape: tuple[int, ...]):
     extra = len(x.shape) - 1 - len(to)
     repeated = (i for i, n in enumerate(to) if n == 1 and x.shape[i + extra + 1] != 1)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy
 
-from pellucid.autodiff import Node
+from pellucid.autodiff import Node, Op
 from pellucid.data.dataset import Batch, Numbers
 from pellucid.engine.step import Arrays, Pass, State, Step, last_row
 from pellucid.fit.history import History
@@ -220,11 +220,15 @@ class Evidence:
         limits = (getattr(self.step.optimizer, name) for name in ("clipnorm", "clipvalue", "global_clipnorm"))
         return {} if any(limit is not None for limit in limits) else {"global_clipnorm": 1.0}
 
-    @cached_property
+    @property
+    def output_op(self) -> Op | None:
+        """The op that makes the prediction; None where there are several."""
+        return None if self.several else self.start.passed.y_pred.node.op
+
+    @property
     def output(self) -> str:
-        """The op that makes the prediction; empty where there are several."""
-        y_pred = self.start.passed.y_pred
-        return "" if self.several or y_pred.node.op is None else y_pred.node.op.name
+        """Its name; empty where there are several."""
+        return "" if self.output_op is None else self.output_op.name
 
     @property
     def output_layer(self) -> str:

@@ -14,15 +14,6 @@ from pellucid.runs.why.evidence import Evidence
 from pellucid.runs.why.finding import Finding
 from pellucid.runs.why.neighbours import agreement
 
-RANGES = {
-    "sigmoid": (0.0, 1.0),
-    "softmax": (0.0, 1.0),
-    "tanh": (-1.0, 1.0),
-    "relu": (0.0, numpy.inf),
-    "softplus": (0.0, numpy.inf),
-    "log_softmax": (-numpy.inf, 0.0),
-}
-"""What an activation can give."""
 PASSED_ON = ("reshape", "dropout", "clip", "columns", "concatenate")
 """Ops that hand probabilities on as they are."""
 OUTSIDE = 0.01
@@ -89,9 +80,9 @@ def one_unit_softmax(e: Evidence) -> Iterable[Finding]:
 
 def targets_out_of_range(e: Evidence) -> Iterable[Finding]:
     """Targets that the output's activation can not reach."""
-    if e.loss.link is not None or e.output not in RANGES:
+    if e.loss.link is not None or e.output_op is None or e.output_op.range is None:
         return
-    low, high = RANGES[e.output]
+    low, high = e.output_op.range
     y = e.table.y.reshape(len(e.table.y), -1)
     outside = ((y < low) | (y > high)).any(axis=1)
     if outside.mean() <= OUTSIDE:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 
 import numpy
 
-from pellucid.autodiff import Node
+from pellucid.autodiff import Node, Op
+from pellucid.autodiff.ops import relu
 from pellucid.data.dataset import Numbers
 from pellucid.runs.why.evidence import Evidence, Probe, as_one, lower
 from pellucid.runs.why.finding import Finding
@@ -20,25 +21,26 @@ SATURATED = 0.75
 """The share of a layer's outputs within 1 % of an end of their range, where the slope is below 0.02 (tanh) or 0.01
 (sigmoid), from which it is reported."""
 LEARNED = 0.5
-ENDS = {"sigmoid": (0.01, 0.99), "tanh": (-0.99, 0.99)}
+END = 0.01
+"""How near to an end of its range an output counts as at it."""
 
 
 def dead_units(e: Evidence) -> Iterable[Finding]:
     """Relu units that are 0 for every row of the sample: no gradient goes through them, so they stay so. (Lu et al.
     2020, arXiv:1903.06733.)"""
     limit = DEAD if e.skill >= LEARNED else DEAD_UNLEARNED
-    for path, share in _by_layer(e.end, ("relu",), _dead).items():
+    for path, share in _by_layer(e.end, _is_relu, _dead).items():
         if share < limit:
             continue
-        step = _first_step(e, path, ("relu",), _dead, limit)
+        step = _first_step(e, path, _is_relu, _dead, limit)
         now = e.probe(step)
-        units = _outputs(now, path, ("relu",)).shape[-1]
+        units = _outputs(now, path, _is_relu).shape[-1]
         rate = float(e.step.optimizer.rate(numpy, max(step - 1, 0)))
         begun = step == e.first
         size = e.probe(step - 1).ratio if not begun else 0.0
         yield Finding(
             "dead relu units",
-            f"before step {step}, {_by_layer(now, ('relu',), _dead)[path]:.0%} of the {units} units of {path} "
+            f"before step {step}, {_by_layer(now, _is_relu, _dead)[path]:.0%} of the {units} units of {path} "
             "are 0 for all "
             f"{len(e.places):,} rows looked at, at the end {share:.0%}"
             + ("" if begun else f"; step {step - 1} changed the weights by {size:.2g} of their size"),
@@ -57,18 +59,18 @@ def dead_units(e: Evidence) -> Iterable[Finding]:
 
 def saturated_units(e: Evidence) -> Iterable[Finding]:
     """Sigmoids and tanhs, but the output's, that are at an end of their range for nearly every row."""
-    if e.skill >= LEARNED and max(_by_layer(e.start, ENDS, _saturated).values(), default=0) < SATURATED:
+    if e.skill >= LEARNED and max(_by_layer(e.start, _saturates, _saturated).values(), default=0) < SATURATED:
         return
-    for path, share in _by_layer(e.end, ENDS, _saturated).items():
+    for path, share in _by_layer(e.end, _saturates, _saturated).items():
         if share < SATURATED or path == e.output_layer:
             continue
-        step = _first_step(e, path, ENDS, _saturated, SATURATED)
+        step = _first_step(e, path, _saturates, _saturated, SATURATED)
         x = numpy.sqrt(numpy.mean(numpy.square(numpy.asarray(as_one(e.sample).x, numpy.float64))))
         begun = step == e.first
         rate = float(e.step.optimizer.rate(numpy, max(step - 1, 0)))
         yield Finding(
             "saturated units",
-            f"before step {step}, {_by_layer(e.probe(step), ENDS, _saturated)[path]:.0%} of the outputs of "
+            f"before step {step}, {_by_layer(e.probe(step), _saturates, _saturated)[path]:.0%} of the outputs of "
             f"{path} are within "
             f"1 % of an end of their range, at the end {share:.0%}; the inputs of the network have size {x:.3g}",
             "the sums are too large from the start: inputs out of scale, or initial weights too large"
@@ -84,6 +86,7 @@ def saturated_units(e: Evidence) -> Iterable[Finding]:
         )
 
 
+Kind = Callable[[Op], bool]
 Measure = Callable[[Node], float]
 
 
@@ -94,23 +97,31 @@ def _dead(row: Node) -> float:
 
 def _saturated(row: Node) -> float:
     assert row.op is not None
-    low, high = ENDS[row.op.name]
-    y = numpy.asarray(row.output)
-    return float(((y < low) | (y > high)).mean())
+    assert row.op.range is not None
+    (low, high), y = row.op.range, numpy.asarray(row.output)
+    return float(((y < low + END) | (y > high - END)).mean())
 
 
-def _by_layer(probe: Probe, ops: Iterable[str], measure: Measure) -> dict[str, float]:
-    """What is measured of each layer with one of these activations."""
-    return {row.path: measure(row) for row in probe.forward if row.op and row.op.name in ops and row.path}
+def _is_relu(op: Op) -> bool:
+    return op is relu
 
 
-def _outputs(probe: Probe, path: str, ops: Iterable[str]) -> Numbers:
-    return next(row.output for row in probe.forward if row.op and row.op.name in ops and row.path == path)
+def _saturates(op: Op) -> bool:
+    return op.saturates
 
 
-def _first_step(e: Evidence, path: str, ops: Iterable[str], measure: Measure, limit: float) -> int:
+def _by_layer(probe: Probe, kind: Kind, measure: Measure) -> dict[str, float]:
+    """What is measured of each layer with an activation of this kind."""
+    return {row.path: measure(row) for row in probe.forward if row.op and kind(row.op) and row.path}
+
+
+def _outputs(probe: Probe, path: str, kind: Kind) -> Numbers:
+    return next(row.output for row in probe.forward if row.op and kind(row.op) and row.path == path)
+
+
+def _first_step(e: Evidence, path: str, kind: Kind, measure: Measure, limit: float) -> int:
     """The step before which it has come about: between the last probe without it and the next, by bisection."""
-    over = [probe.number for probe in e.probes if _by_layer(probe, ops, measure).get(path, 0) >= limit]
+    over = [probe.number for probe in e.probes if _by_layer(probe, kind, measure).get(path, 0) >= limit]
     high = over[0]
     before = [probe.number for probe in e.probes if probe.number < high]
     if not before:
@@ -118,7 +129,7 @@ def _first_step(e: Evidence, path: str, ops: Iterable[str], measure: Measure, li
     low = before[-1]
     while high - low > 1:
         middle = (low + high) // 2
-        if _by_layer(e.probe(middle), ops, measure).get(path, 0) >= limit:
+        if _by_layer(e.probe(middle), kind, measure).get(path, 0) >= limit:
             high = middle
         else:
             low = middle
