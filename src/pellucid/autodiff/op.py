@@ -37,6 +37,7 @@ from typing import Any
 
 import numpy
 
+from pellucid import registry
 from pellucid.errors import UsageError
 
 Array = Any
@@ -151,7 +152,7 @@ def op(
         if forward.__name__ in OPS:
             raise UsageError(f"an op named {forward.__name__!r} is already registered")
         made = OPS[forward.__name__] = Op(forward, axes, formula, source, leading)
-        return made
+        return registry.register(made)
 
     return register
 

@@ -20,7 +20,7 @@ from pellucid.fit.recorder import Recorder
 from pellucid.fit.training import Training, train
 from pellucid.models.model import Model
 from pellucid.models.networks import hidden_of, network_of
-from pellucid.models.saving import describe
+from pellucid.models.saving import describe_run
 from pellucid.models.sequential import Sequential
 from pellucid.nn import losses, metrics
 from pellucid.nn.layer import Layer
@@ -28,7 +28,6 @@ from pellucid.nn.layers.dense import CategoryEmbedding, Dense
 from pellucid.nn.layers.noise import Dropout
 from pellucid.optim import AdamW, CosineDecay, Optimizer
 from pellucid.runs.run import Run
-from pellucid.storage.recorded_arrays import callbacks_json
 
 AnyRecipe = Recipe | FolderRecipe
 """How a table, or a folder of files, becomes numbers."""
@@ -200,7 +199,7 @@ def fit(ready: TableRun, verbose: int = 1, recorder: Callable[[dict[str, Any]], 
     assert choices.epochs and choices.batch_size
     how = Training(choices.batch_size, choices.epochs, choices.seed, engine=choices.engine)
     callbacks = [ready.stopper] if ready.stopper else []
-    about = {"model": describe(ready.model), "training": how.to_json(), "callbacks": callbacks_json(callbacks)}
+    about = describe_run(ready.model, how, callbacks, required=True)
     return train(
         ready.model,
         ready.part("training"),

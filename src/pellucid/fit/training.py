@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,8 +21,8 @@ from pellucid.fit.callbacks import Callback
 from pellucid.fit.progress import Bar
 from pellucid.fit.recorder import Recorder
 from pellucid.gradcheck import SPSA, FiniteDifference
-from pellucid.models.arguments import method_from_json
 from pellucid.nn.losses import WeightedSum
+from pellucid.registry import from_config, to_config
 from pellucid.replay.checkpoint import Point
 from pellucid.replay.replay import Replay
 from pellucid.runs.run import Run
@@ -44,16 +44,16 @@ class Training:
     method: FiniteDifference | SPSA | None = None
     """None: gradients by back-propagation."""
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain values, which `from_json` reads."""
-        method = None if self.method is None else {"method": type(self.method).__name__} | asdict(self.method)
+    def to_config(self) -> dict[str, Any]:
+        """Plain values, which `from_config` reads."""
+        method = None if self.method is None else to_config(self.method)
         return {f.name: getattr(self, f.name) for f in fields(self)} | {"method": method}
 
     @classmethod
-    def from_json(cls, config: Mapping[str, Any]) -> Training:
-        """What `to_json` wrote."""
+    def from_config(cls, config: Mapping[str, Any]) -> Training:
+        """What `to_config` wrote."""
         plain = {name: value for name, value in config.items() if name != "method"}
-        return cls(**plain, method=method_from_json(config["method"]))
+        return cls(**plain, method=config["method"] and from_config(config["method"]))
 
     def step(self, model: Model) -> Step:
         """The step that this training takes."""

@@ -26,16 +26,6 @@ def method_of(method: str | FiniteDifference | SPSA) -> FiniteDifference | SPSA 
     return METHODS[method]
 
 
-def method_from_json(config: Mapping[str, Any] | None) -> FiniteDifference | SPSA | None:
-    """The method of a recorded run."""
-    if config is None:
-        return None
-    known = {kind.__name__: kind for kind in (FiniteDifference, SPSA)}
-    if config["method"] not in known:
-        raise UsageError(f"the method {config['method']!r} is not known; known: {', '.join(known)}")
-    return known[config["method"]](**{name: value for name, value in config.items() if name != "method"})
-
-
 def recording_of(record: bool | str | Path | Recording) -> Recording | None:
     """How a run is recorded: None for not at all."""
     if isinstance(record, bool):

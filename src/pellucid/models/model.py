@@ -127,8 +127,8 @@ class Model(Layer):
         """
         from pellucid.fit.recorder import Recorder
         from pellucid.fit.training import Training, train  # a run holds a model: each of the files knows the other
-        from pellucid.models.saving import describe
-        from pellucid.storage.recorded_arrays import callbacks_json, known_of_arrays
+        from pellucid.models.saving import describe_run
+        from pellucid.storage.recorded_arrays import known_of_arrays
 
         options = recording_of(record)
         if options is not None:  # refused while nothing is lost
@@ -145,7 +145,7 @@ class Model(Layer):
         )
         recorder = None
         if options is not None:
-            about = {"model": describe(self), "training": how.to_json(), "callbacks": callbacks_json(callbacks)}
+            about = describe_run(self, how, callbacks, required=options.folder is not None)
             recorder = Recorder(options, partial(known_of_arrays, about, data, validation, options.keep_data))
         return train(self, data, validation, how, callbacks=callbacks, verbose=verbose, recorder=recorder)
 

@@ -15,16 +15,17 @@ from pellucid import optim
 from pellucid.errors import RunError, UsageError
 from pellucid.nn import losses
 from pellucid.nn.layer import Layer
+from pellucid.registry import Configured, from_config, to_config
 from pellucid.storage import Recording, RunFolder, check_place
 from pellucid.models.arguments import positive
-from pellucid.fit.callbacks import Callback, EarlyStopping, from_json
+from pellucid.fit.callbacks import Callback, Memory, revived, written
 from pellucid.models.model import Model
 from pellucid.runs.opening import open_run
 from pellucid.replay.checkpoint import Point
 from pellucid.fit.recorder import Recorder
-from pellucid.storage.recorded_arrays import callbacks_json, known_of_arrays
+from pellucid.storage.recorded_arrays import known_of_arrays
 from pellucid.runs.run import Run
-from pellucid.models.saving import describe
+from pellucid.models.saving import describe_run
 from pellucid.engine.step import Arrays, State
 from pellucid.fit.training import Earlier, Training, last_checkpoint, train
 
@@ -32,7 +33,7 @@ from pellucid.fit.training import Earlier, Training, last_checkpoint, train
 def resume(path: str | Path, *, callbacks: Iterable[Callback] | None = None, verbose: int = 1, **data: Any) -> Run:
     """Goes on with a run that was killed or interrupted, and ends with the weights it would have ended with.
 
-    callbacks: in the place of the recorded ones; needed where a person wrote one. data: as for `open_run`.
+    callbacks: in the place of the recorded ones; needed where one of them cannot be made again. data: as for `open_run`.
 
     Raises UsageError for a run that has ended, RunError for one that another process is training.
     """
@@ -58,7 +59,7 @@ def _resumed(path: str | Path, run: Run, folder: RunFolder, callbacks: Iterable[
     point = last_checkpoint(folder, run.steps)
     assert point is not None  # open_run found one
     recorded = folder.manifest["callbacks"]
-    those = list(callbacks) if callbacks is not None else [from_json(config) for config in recorded]
+    those = list(callbacks) if callbacks is not None else [revived(config) for config in recorded]
     kinds = [config["callback"] for config in recorded]
     if (found := [type(callback).__name__ for callback in those]) != kinds:
         raise UsageError(
@@ -79,7 +80,14 @@ def _resumed(path: str | Path, run: Run, folder: RunFolder, callbacks: Iterable[
     return again
 
 
-def rewind(run: Run, number: int, place: str | Path | None, changes: Mapping[str, Any], verbose: int) -> Run:
+def rewind(
+    run: Run,
+    number: int,
+    place: str | Path | None,
+    changes: Mapping[str, Any],
+    verbose: int,
+    callbacks: Iterable[Callback] | None = None,
+) -> Run:
     """Goes back to a step and trains on from there; see Run.rewind."""
     if not run.first <= number <= run.steps:
         where = f"; those before are in {run.parent}" if run.first and number >= 0 else ""
@@ -99,8 +107,8 @@ def rewind(run: Run, number: int, place: str | Path | None, changes: Mapping[str
         )
     optimizer = _moments(before, point.state, model.compiled.optimizer)
     state = State(*({path: numpy.asarray(a) for path, a in part.items()} for part in point.state))
-    callbacks = _stoppers(run, number)
-    memories = tuple(callback.memory() for callback in callbacks)
+    those = _knowing(run, number, callbacks)
+    memories = tuple(callback.memory() for callback in those)
     begun = Point(number, state._replace(optimizer=optimizer), point.totals, memories)
     home = run.folder.resolve() if run.folder else None
     earlier = Earlier(begun, losses_before, past, number, home)
@@ -108,13 +116,11 @@ def rewind(run: Run, number: int, place: str | Path | None, changes: Mapping[str
     recorder = None
     if run.folder is not None or place is not None:
         about = {
-            "model": describe(model),
-            "training": how.to_json(),
-            "callbacks": callbacks_json(callbacks),
+            **describe_run(model, how, those, required=place is not None, lost=_lost(model, changes)),
             "first": number,
             "parent": str(home) if home else None,
             "changes": {
-                name: value.to_json() if hasattr(value, "to_json") else value for name, value in changes.items()
+                name: to_config(value) if isinstance(value, Configured) else value for name, value in changes.items()
             },
         }
         recorder = Recorder(options, partial(_known, run, about, options))
@@ -123,7 +129,7 @@ def rewind(run: Run, number: int, place: str | Path | None, changes: Mapping[str
         replay.data,
         run.validation,
         how,
-        callbacks=callbacks,
+        callbacks=those,
         verbose=verbose,
         recorder=recorder,
         earlier=earlier,
@@ -132,26 +138,62 @@ def rewind(run: Run, number: int, place: str | Path | None, changes: Mapping[str
     return other
 
 
-def _stoppers(run: Run, number: int) -> list[EarlyStopping]:
-    """The early stoppings of a run, knowing what they knew before a step: from a checkpoint and the history."""
-    steps = run.replay.plan.steps
+def _knowing(run: Run, number: int, given: Iterable[Callback] | None) -> list[Callback]:
+    """The callbacks of a run, or others in their place, knowing what they knew before a step: from a checkpoint and
+    the history."""
+    recorded = RunFolder.open(run.folder).manifest["callbacks"] if run.folder else written(run.callbacks)
     point = run.replay.checkpoint(number) or run.replay.start
-    memories = iter([memory for memory in point.callbacks if "best_epoch" in memory.settings])
-    made = [replace(callback) for callback in run.callbacks if type(callback) is EarlyStopping]
-    for callback in made:
-        callback.on_train_begin()
-        if memory := next(memories, None):
-            callback.recall(memory)
-            begun = point.step // steps
-        else:
-            begun = 0
-        for epoch in range(begun, number // steps):
-            callback.model = copy.copy(run.model)  # which is asked for the weights that it had then
-            vars(callback.model)["_compiled"] = replace(run.model.compiled)
-            callback.model.take(run.replay.at((epoch + 1) * steps).state)
-            callback.on_epoch_end(epoch, {name: values[epoch] for name, values in run.history.items()})
-        callback.stop_training = False  # who rewinds wants to train
-    return made
+    memories = [*point.callbacks, *[Memory()] * len(recorded)]
+    if given is None:
+        found = [
+            (_again(config, run.callbacks[i] if run.callbacks else None), memories[i])
+            for i, config in enumerate(recorded)
+            if "module" in config or config["callback"] == "EarlyStopping"  # of others, earlier versions wrote no more
+        ]
+    else:
+        those = list(given)
+        alike = [type(callback).__name__ for callback in those] == [config["callback"] for config in recorded]
+        found = [(callback, memories[i] if alike else Memory()) for i, callback in enumerate(those)]
+    for callback, memory in found:
+        if type(callback).memory is not Callback.memory:
+            _recall(callback, memory, point.step, run, number)
+    return [callback for callback, _ in found]
+
+
+def _again(config: Mapping[str, Any], live: Callback | None) -> Callback:
+    """A callback as it was given; of one that cannot be written down, and is still there, a copy."""
+    if live is not None and config.get("arguments", {}) is None:
+        return copy.copy(live)
+    return revived(config)
+
+
+def _recall(callback: Callback, memory: Memory, step: int, run: Run, number: int) -> None:
+    """Gives back to a callback what it remembered at a step, and tells it of the epochs from there to `number`."""
+    steps = run.replay.plan.steps
+    callback.model = copy.copy(run.model)  # which is asked for the weights that it had then
+    vars(callback.model)["_compiled"] = replace(run.model.compiled)
+    callback.on_train_begin()
+    begun = 0
+    if memory.settings or memory.arrays:
+        callback.recall(memory)
+        begun = step // steps
+    for epoch in range(begun, number // steps):
+        callback.model.take(run.replay.at((epoch + 1) * steps).state)
+        callback.on_epoch_end(epoch, {name: values[epoch] for name, values in run.history.items()})
+    callback.stop_training = False  # who rewinds wants to train
+
+
+def _lost(model: Model, changes: Mapping[str, Any]) -> str | None:
+    """Why a changed setting of a layer would not be there if the model was made again, where that is so."""
+    try:
+        again = from_config(to_config(model), Layer)
+    except UsageError:
+        return None  # which says so itself
+    for name in changes:
+        where, _, setting = name.removeprefix("optimizer.").rpartition(".")
+        if where and getattr(_layer_at(again, where), setting) != getattr(_layer_at(model, where), setting):
+            return f"{type(model).__name__} makes its layer {where} itself, with another {setting}; make it an argument"
+    return None
 
 
 def _known(run: Run, about: dict[str, Any], options: Recording) -> tuple[dict[str, Any], dict[str, bytes]]:
@@ -227,14 +269,7 @@ def _moments(before: optim.Optimizer, state: State, after: optim.Optimizer) -> A
 
 
 def _set_layer(model: Model, path: str, setting: str, value: Any) -> None:
-    layer: Layer = model
-    for part in path.split("/"):
-        children = layer.children()
-        if part not in children:
-            raise UsageError(
-                f"there is no layer {path!r}; {type(layer).__name__} holds {', '.join(children) or 'none'}"
-            )
-        layer = children[part]
+    layer = _layer_at(model, path)
     known = [f.name for f in fields(layer) if f.init]
     if setting not in known:
         raise UsageError(f"{path} ({type(layer).__name__}) has no {setting!r}; it has {', '.join(known)}")
@@ -244,3 +279,15 @@ def _set_layer(model: Model, path: str, setting: str, value: Any) -> None:
             layer.__post_init__()  # pyright: ignore  # checks the new value
         except TypeError as error:
             raise UsageError(f"{path}.{setting}={value!r}: it is of the wrong kind ({error})") from error
+
+
+def _layer_at(model: Layer, path: str) -> Layer:
+    layer = model
+    for part in path.split("/"):
+        children = layer.children()
+        if part not in children:
+            raise UsageError(
+                f"there is no layer {path!r}; {type(layer).__name__} holds {', '.join(children) or 'none'}"
+            )
+        layer = children[part]
+    return layer

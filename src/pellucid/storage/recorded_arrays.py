@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ from pellucid.data.arrays import as_array
 from pellucid.data.dataset import Dataset, Numbers
 from pellucid.data.named import flat, gathered
 from pellucid.errors import DataError
-from pellucid.fit.callbacks import Callback
 from pellucid.storage import RunFolder
 
 FILE = "data/arrays.safetensors"
@@ -57,14 +56,6 @@ def arrays_of(folder: RunFolder, given: Mapping[str, Any]) -> tuple[Dataset, Dat
     if gathered("x", watched) is None:  # a split of the same rows
         return data, Dataset(data.x, data.y, data.weight, watched["rows"])
     return data, Dataset(*(gathered(part, watched) for part in PARTS))
-
-
-def callbacks_json(callbacks: Sequence[Callback]) -> list[dict[str, Any]]:
-    """Each callback's settings; of one that a person wrote, its name."""
-    return [
-        callback.to_json() if hasattr(callback, "to_json") else {"callback": type(callback).__name__}  # pyright: ignore
-        for callback in callbacks
-    ]
 
 
 def _arrays(data: Dataset, validation: Dataset | None) -> dict[str, Numbers]:
