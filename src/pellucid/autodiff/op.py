@@ -80,6 +80,10 @@ class Op:
     def __repr__(self) -> str:
         return f"Op({self.name})"
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Op:
+        """Itself, as a function is: a copied model has the same ops."""
+        return self
+
     @property
     def elementwise(self) -> bool:
         """Whether each output number depends on the numbers at the same place of the inputs alone."""

@@ -58,7 +58,7 @@ def _described(value: Any) -> str:
         return "a lambda" if value.__name__ == "<lambda>" else f"the function {value.__qualname__}"
     if (shape := getattr(value, "shape", None)) is not None:
         return f"an array of shape {tuple(shape)}"
-    return f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"
+    return f"the class {value.__name__}" if isinstance(value, type) else f"of the type {type(value).__name__}"
 
 
 def arguments_of(made: Any) -> Config:
