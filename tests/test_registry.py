@@ -83,7 +83,7 @@ MINE = """
 
     class Ramp(pl.Loss):
         def __init__(self, slopes, inner=None):
-            self.__dict__.update(slopes=slopes, inner=inner)
+            self.slopes, self.inner = slopes, inner
 
         def rows(self, y, y_pred):
             found = pl.mean(pl.absolute(y_pred - y) * self.slopes[0], axis=1)
@@ -410,10 +410,26 @@ def test_another_init_than_when_it_was_written():
         from_config({"class": "Holds", "module": __name__, "thing": 1, "gone": 2})
 
 
+class Heavy(pl.SGD):
+    def __init__(self, rate):
+        super().__init__(rate, momentum=0.9)
+
+
+def test_an_argument_of_an_optimizer_of_ones_own_is_changed_in_a_rewind(tmp_path):
+    model = pl.Sequential([pl.Dense(1)])
+    model.compile(Heavy(0.1), "mse")
+    run = model.fit(X, X[:, :1], epochs=3, engine="numpy", verbose=0, record=tmp_path / "run")
+    child = run.rewind(1, as_=tmp_path / "child", verbose=0, rate=pl.Constant(0.01))
+    assert child.model.compiled.optimizer == Heavy(pl.Constant(0.01)) != Heavy(0.1)
+    assert pl.open_run(tmp_path / "child").at(-1).exact
+    with pytest.raises(pl.UsageError, match=r"'momentum' is not known; a rewind can change rate of the optimizer"):
+        run.rewind(1, as_=tmp_path / "none", verbose=0, momentum=0.5)
+
+
 def test_losses_with_an_init_of_their_own_are_told_apart():
     class Sloped(pl.Loss):
         def __init__(self, slope):
-            self.__dict__["slope"] = slope
+            self.slope = slope
 
     assert Sloped(1) == Sloped(1)
     assert Sloped(1) != Sloped(2)

@@ -14,8 +14,8 @@ person's own, which are kept when an object is made. A class of a person's own i
 never stands for a class of the library. Nothing is imported because a file says so.
 """
 
-from pellucid.registry.config import from_config, to_config
+from pellucid.registry.config import from_config, replaced, to_config
 from pellucid.registry.configured import Configured, register
 from pellucid.registry.known import KINDS, library
 
-__all__ = ["KINDS", "Configured", "from_config", "library", "register", "to_config"]
+__all__ = ["KINDS", "Configured", "from_config", "library", "register", "replaced", "to_config"]

@@ -44,6 +44,11 @@ def from_config(config: Mapping[str, Any], kind: Any = None) -> Any:
     return _Reader().object(tag, config)
 
 
+def replaced(thing: T, **changes: Any) -> T:
+    """An equal object, but for these arguments."""
+    return _made(type(thing), cast(Any, thing).get_config() | changes)
+
+
 class _Writer:
     """Writes one document."""
 

@@ -15,7 +15,7 @@ from pellucid import optim
 from pellucid.errors import RunError, UsageError
 from pellucid.nn import losses
 from pellucid.nn.layer import Layer
-from pellucid.registry import Configured, from_config, to_config
+from pellucid.registry import Configured, from_config, replaced, to_config
 from pellucid.storage import Recording, RunFolder, check_place
 from pellucid.models.arguments import positive
 from pellucid.fit.callbacks import Callback, Memory, revived, written
@@ -238,8 +238,8 @@ def _changed(model: Model, how: Training, changes: Mapping[str, Any], number: in
             now.optimizer = optim.get(value)
         elif where:
             _set_layer(model, where, setting, value)
-        elif setting in (known := [f.name for f in fields(now.optimizer)]):
-            now.optimizer = replace(now.optimizer, **{setting: value})
+        elif setting in (known := list(now.optimizer.get_config())):
+            now.optimizer = replaced(now.optimizer, **{setting: value})
         else:
             raise UsageError(
                 f"{name!r} is not known; a rewind can change {', '.join(known)} of the optimizer, optimizer, loss, "
