@@ -187,6 +187,7 @@ if TYPE_CHECKING:
         Scaled,
         Warmup,
     )
+    from pellucid.registry import register
     from pellucid.runs.run import Run
     from pellucid.storage import Recording
 
@@ -233,6 +234,7 @@ _HOME = {
     "nn.layers.shaping": "Permute RepeatVector Reshape",
     "optim": "SGD Adadelta Adagrad Adam Adamax AdamW Constant CosineDecay ExponentialDecay Lamb Lion Muon Nadam "
     "PiecewiseConstantDecay RMSprop Scaled Warmup",
+    "registry": "register",
     "storage": "Recording",
     "inference.attribution": "Attribution attribution",
     "inference.beam_search": "beam_search",

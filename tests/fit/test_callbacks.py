@@ -111,6 +111,66 @@ def test_monitoring_what_no_epoch_tells(rows, make_classifier):
         make_classifier().fit(rows.x, rows.y, callbacks=[pl.EarlyStopping()], **fit)
 
 
+class Nameless(pl.Metric):
+    """Nobody says whether more of it is better."""
+
+    def statistics(self, xp, y, y_pred, weight):
+        return {"sum": xp.sum(y_pred)}
+
+    def result(self, statistics):
+        return float(statistics["sum"])
+
+
+@pytest.mark.parametrize(
+    ("monitor", "rises"),
+    [
+        ("loss", False),
+        ("val_loss", False),
+        ("accident_loss", False),  # of the output "accident", though "acc" is in its name
+        ("val_accident_loss", False),
+        ("accident_mae", False),
+        ("val_digit_accuracy", True),
+        ("val_digit_auc", True),
+        ("val_box_box_iou", True),
+        ("digit_mean_average_precision", True),
+    ],
+)
+def test_which_way_is_better_is_said_by_the_metric(rows, monitor, rises):
+    class Three(pl.Model):
+        def __init__(self):
+            super().__init__()
+            self.parts = [pl.Dense(3), pl.Dense(4, "sigmoid"), pl.Dense(1)]
+
+        def __call__(self, x):
+            return dict(zip(("digit", "box", "accident"), (part(x) for part in self.parts), strict=True))
+
+    model = Three()
+    model.compile(
+        "sgd",
+        {"digit": pl.SparseCategoricalCrossentropy(from_logits=True), "box": "mse", "accident": "mse"},
+        {"digit": ["accuracy", "auc", pl.MeanAveragePrecision()], "box": ["box_iou"], "accident": ["mae"]},
+    )
+    count = len(rows.x)
+    box = np.tile([0.1, 0.1, 0.9, 0.9], (count, 1))
+    y = {"digit": rows.y, "box": box, "accident": rows.x[:, :1]}
+    stop = pl.EarlyStopping(monitor, patience=9)
+    run = model.fit(rows.x, y, epochs=3, validation_split=0.3, callbacks=[stop], record=False, **fit)
+    assert abs(stop.best) == (max if rises else min)(run.history[monitor])
+    assert (stop.best < 0) is rises
+
+
+@pytest.mark.parametrize("monitor", ["metric", "val_metric", "thing", "val_thing"])
+def test_a_figure_of_which_nobody_says_what_is_better(rows, make_classifier, monitor):
+    model = make_classifier()
+    model.compile("sgd", model.compiled.loss, [Nameless()])
+    told = Told()
+    with pytest.raises(pl.UsageError, match=rf"monitor='{monitor}'.*give mode='min' or mode='max'"):
+        model.fit(rows.x, rows.y, callbacks=[told, pl.EarlyStopping(monitor)], record=False, **fit)
+    assert told.said == ["train begin"]  # nothing was trained
+    stop = pl.EarlyStopping("metric", mode="max")
+    assert model.fit(rows.x, rows.y, callbacks=[stop], record=False, **fit).epochs == 1
+
+
 def test_a_stopping_may_be_used_again(rows, make_classifier):
     stop = pl.EarlyStopping(monitor="loss", patience=50, restore_best_weights=True)
     for _ in range(2):

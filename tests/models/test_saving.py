@@ -8,6 +8,7 @@ import pytest
 import pellucid as pl
 from pellucid import files
 from pellucid.errors import RunError, UsageError
+from pellucid.registry import to_config
 
 
 def test_a_model_comes_back_bit_for_bit(trained, rows, tmp_path):
@@ -20,7 +21,7 @@ def test_a_model_comes_back_bit_for_bit(trained, rows, tmp_path):
         assert again.parameters()[path].dtype == w.dtype
     np.testing.assert_array_equal(again.predict(rows.x, engine="numpy"), model.predict(rows.x, engine="numpy"))
     assert again.evaluate(rows.x, rows.y, engine="numpy") == model.evaluate(rows.x, rows.y, engine="numpy")
-    assert again.to_json() == model.to_json()
+    assert to_config(again) == to_config(model)
 
 
 def test_a_loaded_model_trains_on_as_the_saved_one_would(rows, make_classifier, tmp_path):

@@ -7,6 +7,7 @@ import pytest
 
 import pellucid as pl
 from pellucid.nn import losses, metrics
+from pellucid.registry import from_config, to_config
 
 
 class Two(pl.Model):
@@ -181,9 +182,9 @@ def test_json_of_losses_and_metrics():
     loss = losses.WeightedSum.of(
         {"a": pl.Huber(2.0), "b": pl.SparseCategoricalCrossentropy(ignore_class=0)}, {"a": 3.0}
     )
-    assert losses.from_json(json.loads(json.dumps(loss.to_json()))) == loss
+    assert from_config(json.loads(json.dumps(to_config(loss)))) == loss
     for metric in (metrics.OfOutput("a", pl.Accuracy(0.4)), metrics.OutputLoss("a", pl.Huber(2.0))):
-        assert metrics.from_json(json.loads(json.dumps(metric.to_json()))) == metric
+        assert from_config(json.loads(json.dumps(to_config(metric)))) == metric
     ranked = metrics.OfOutput("a", pl.ROCAUC())
     assert ranked.merge == "rows" and ranked.name == "a_auc"
 

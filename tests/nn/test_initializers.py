@@ -9,6 +9,7 @@ from scipy import stats
 
 from pellucid.errors import ShapeError, UsageError
 from pellucid.nn import initializers as init
+from pellucid.registry import from_config, to_config
 
 EVERY = pytest.mark.parametrize("name", init.BY_NAME)
 SHAPES = [(300, 200), (5, 5, 20, 80), (50_000,)]
@@ -123,13 +124,13 @@ def test_names_and_json(name):
     initializer = init.get(name)
     assert init.get(type(initializer).__name__) == initializer
     assert init.get(initializer) is initializer
-    assert init.from_json(json.loads(json.dumps(initializer.to_json()))) == initializer
+    assert from_config(json.loads(json.dumps(to_config(initializer)))) == initializer
     assert hash(initializer) == hash(init.get(name))
 
 
 def test_settings_survive_json():
     for initializer in (init.RandomNormal(1.0, 2.0), init.RandomUniform(-3.0, 4.0), init.Orthogonal(0.5)):
-        assert init.from_json(initializer.to_json()) == initializer
+        assert from_config(to_config(initializer)) == initializer
 
 
 @pytest.mark.parametrize(
@@ -138,7 +139,7 @@ def test_settings_survive_json():
         (lambda: init.get("he_norml"), "did you mean he_normal"),
         (lambda: init.get("qqq"), "expected one of glorot_uniform"),
         (lambda: init.get(3), "unknown initializer 3"),
-        (lambda: init.from_json({"initializer": "Nope"}), "'Nope' is no initializer"),
+        (lambda: from_config({"initializer": "Nope"}), "the initializer 'Nope' is not known here"),
         (lambda: init.RandomNormal(stddev=-1), "RandomNormal: stddev is -1; expected a number of at least 0"),
         (lambda: init.RandomNormal(mean=float("nan")), "mean is nan; expected a finite number"),
         (lambda: init.RandomUniform(1.0, 0.0), "maxval is 0.0; expected a number of at least 1.0"),

@@ -7,7 +7,7 @@ import pellucid as pl
 from pellucid.autodiff import Tape
 from pellucid.errors import UsageError
 from pellucid.nn import regularizers
-from pellucid.nn.layer import from_json
+from pellucid.registry import from_config, to_config
 
 W = np.array([[1.0, -2.0], [0.5, 0.0]])
 
@@ -130,15 +130,15 @@ def test_a_layer_of_ones_own():
 
 def test_json_and_files(tmp_path):
     model = network(kernel_constraint=pl.MaxNorm(0.5, axis=(0,)), **PRICES)
-    again = from_json(model.to_json())
-    assert again.to_json() == model.to_json()
+    again = from_config(to_config(model))
+    assert to_config(again) == to_config(model)
     assert again.layers[0].bias_regularizer == pl.L1L2(0.01, 0.02)
     assert again.layers[0].kernel_constraint == pl.MaxNorm(0.5, axis=(0,))
     model.predict(np.ones((1, 4), "float32"))
     model.save(tmp_path / "m")
-    assert pl.load(tmp_path / "m").to_json() == model.to_json()
-    with pytest.raises(UsageError, match="'L7' is no regularizer or constraint"):
-        regularizers.from_json({"regularizer": "L7"})
+    assert to_config(pl.load(tmp_path / "m")) == to_config(model)
+    with pytest.raises(UsageError, match="the regularizer 'L7' is not known here"):
+        from_config({"regularizer": "L7"})
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 
 from pellucid import optim
 from pellucid.errors import ShapeError, UsageError
+from pellucid.registry import from_config, to_config
 
 torch = pytest.importorskip("torch")
 
@@ -334,8 +335,8 @@ def test_compiles_once_and_keeps_the_state_a_flat_dict(name):
 @ELEMENTWISE
 @pytest.mark.parametrize("clip", [{}, {"clipvalue": 0.3}, {"global_clipnorm": 0.7}], ids=str)
 def test_one_packed_vector_gives_the_same_numbers(name, clip):
-    settings = TABLE[name][0].to_json() | clip | {"weight_decay": 0.01}
-    optimizer = optim.from_json(settings)
+    settings = to_config(TABLE[name][0]) | clip | {"weight_decay": 0.01}
+    optimizer = from_config(settings)
     separate, _ = train(optimizer)
     w = {"all": pack(start())}
     state = optimizer.init(w)
@@ -392,7 +393,7 @@ def test_lamb_where_a_length_is_zero():
 @EVERY
 def test_lookahead_is_the_two_nested_loops_of_its_paper(name):
     plain = TABLE[name][0]
-    optimizer = optim.from_json(plain.to_json() | {"lookahead_period": 3, "lookahead_step_size": 0.3})
+    optimizer = from_config(to_config(plain) | {"lookahead_period": 3, "lookahead_step_size": 0.3})
     slow, ours = start(), start()
     state, inner, t = optimizer.init(ours), plain.init(slow), 0
     for _ in range(4):
@@ -410,7 +411,7 @@ def test_lookahead_is_the_two_nested_loops_of_its_paper(name):
 @pytest.mark.parametrize("name", ["momentum", "adam", "lion decayed"])
 def test_lookahead_against_optax(name):
     settings = {"lookahead_period": 4, "lookahead_step_size": 0.7}
-    ours, _ = train(optim.from_json(TABLE[name][0].to_json() | settings))
+    ours, _ = train(from_config(to_config(TABLE[name][0]) | settings))
     theirs = optax.lookahead(TABLE[name][2], 4, 0.7)
     with jax.enable_x64(True):
         w = optax.LookaheadParams.init_synced({path: jnp.asarray(a) for path, a in start().items()})
@@ -426,7 +427,7 @@ def test_lookahead_against_optax(name):
 def test_averages_of_the_weights(name, every):
     plain = TABLE[name][0]
     more = {"use_ema": True, "ema_momentum": 0.8, "ema_overwrite_frequency": every}
-    optimizer = optim.from_json(plain.to_json() | more)
+    optimizer = from_config(to_config(plain) | more)
     w, ours = start(), start()
     expected: dict = {}
     state, inner = optimizer.init(w), plain.init(w)
@@ -502,7 +503,7 @@ def test_weight_decay_is_apart_from_the_gradient(kind):
         return  # its decay is part of the move whose length is measured; compared with optax above
     plain, decayed = kind(RATE, weight_decay=None), kind(RATE, weight_decay=0.1)
     if kind is optim.Muon:
-        plain, decayed = (optim.from_json(o.to_json() | {"adam_lr_ratio": 1.0}) for o in (plain, decayed))
+        plain, decayed = (from_config(to_config(o) | {"adam_lr_ratio": 1.0}) for o in (plain, decayed))
     w, g = start(), gradients(0)
     one, _ = plain.update(g, plain.init(w), w)
     two, _ = decayed.update(g, decayed.init(w), w)
@@ -511,10 +512,10 @@ def test_weight_decay_is_apart_from_the_gradient(kind):
 
 @EVERY
 def test_a_schedule_is_followed(name):
-    settings = TABLE[name][0].to_json()
+    settings = to_config(TABLE[name][0])
     halving = optim.ExponentialDecay(RATE, 10, 0.5)
-    optimizer = optim.from_json(settings | {"learning_rate": halving.to_json()})
-    fixed = optim.from_json(settings)
+    optimizer = from_config(settings | {"learning_rate": to_config(halving)})
+    fixed = from_config(settings)
     assert optimizer.rate(np, 10) == pytest.approx(RATE / 2)
     w, g = start(), gradients(0)
     one, _ = fixed.update(g, fixed.init(w), w)

@@ -16,7 +16,7 @@ from pellucid.optim import (
     PiecewiseConstantDecay,
     Warmup,
 )
-from pellucid.optim.schedule import from_json
+from pellucid.registry import from_config, to_config
 
 TABLE = [
     (Constant(0.1), optax.constant_schedule(0.1)),
@@ -61,7 +61,7 @@ def test_traced_steps_give_the_same_rate(ours):
 
 @EVERY
 def test_json_and_equality(ours):
-    again = from_json(json.loads(json.dumps(ours.to_json())))
+    again = from_config(json.loads(json.dumps(to_config(ours))))
     assert again == ours
     assert hash(again) == hash(ours)
 
@@ -71,7 +71,7 @@ def test_values_by_hand():
     assert [float(decay(np, step)) for step in (0, 10, 11, 20, 21, 999)] == [1.0, 1.0, 0.5, 0.5, 0.1, 0.1]
     nested = Warmup(ExponentialDecay(1.0, 10, 0.5), 4)
     np.testing.assert_allclose([nested(np, s) for s in (0, 2, 10)], [0, 0.5 * 0.5**0.2, 0.5], rtol=1e-15)
-    assert from_json(json.loads(json.dumps(nested.to_json()))) == nested
+    assert from_config(json.loads(json.dumps(to_config(nested)))) == nested
     climb = CosineDecay(0.0, 10, warmup_target=1.0, warmup_steps=4)
     found = [climb(np, step) for step in (0, 1, 4, 9, 14, 50)]
     np.testing.assert_allclose(found, [0, 0.25, 1, 0.5, 0, 0], atol=1e-16)
@@ -93,7 +93,7 @@ def test_values_by_hand():
         (lambda: Warmup(0.1, 0), "steps is 0"),
         (lambda: Warmup(-0.1, 5), "value is -0.1"),
         (lambda: Constant(float("nan")), "value is nan"),
-        (lambda: from_json({"schedule": "Nope"}), "'Nope' is no schedule; expected one of Constant"),
+        (lambda: from_config({"schedule": "Nope"}), "the schedule 'Nope' is not known here"),
     ],
 )
 def test_bad_settings_are_named(make, message):

@@ -6,6 +6,7 @@ import pytest
 
 from pellucid import optim
 from pellucid.errors import UsageError
+from pellucid.registry import from_config, to_config
 
 
 @pytest.mark.parametrize(
@@ -22,9 +23,9 @@ from pellucid.errors import UsageError
     ids=repr,
 )
 def test_json_and_equality(optimizer):
-    text = json.dumps(optimizer.to_json())
-    assert optim.from_json(json.loads(text)) == optimizer
-    assert len({optimizer, optim.from_json(json.loads(text))}) == 1
+    text = json.dumps(to_config(optimizer))
+    assert from_config(json.loads(text)) == optimizer
+    assert len({optimizer, from_config(json.loads(text))}) == 1
 
 
 def test_defaults_are_those_of_keras():
@@ -65,8 +66,8 @@ def test_get_unknown_names():
         optim.get("zzz")
     with pytest.raises(UsageError, match="unknown optimizer 3"):
         optim.get(3)
-    with pytest.raises(UsageError, match="'Ftrl' is no optimizer"):
-        optim.from_json({"optimizer": "Ftrl"})
+    with pytest.raises(UsageError, match="the optimizer 'Ftrl' is not known here"):
+        from_config({"optimizer": "Ftrl"})
 
 
 BAD = [

@@ -158,8 +158,16 @@ def test_a_run_that_another_process_trains_is_not_resumed(rows, tmp_path):
     pl.resume(tmp_path / "run", callbacks=[Stops(99)], verbose=0)
 
 
-def test_callbacks_of_ones_own_are_given_again(rows, tmp_path):
+def test_callbacks_of_ones_own_are_made_again_or_given(rows, tmp_path):
     interrupted(rows, tmp_path / "run")
+    with pytest.raises(KeyboardInterrupt):  # the same callback, with its argument, at the end of the same epoch
+        pl.resume(tmp_path / "run", verbose=0)
+    folder = RunFolder.open(tmp_path / "run")
+    own = {"callback": "Unheard", "module": "elsewhere", "epoch": 2}
+    folder.commit(folder.manifest | {"callbacks": [own]}, {})
+    with pytest.raises(pl.UsageError, match=r"'Unheard'.*import elsewhere first.*callbacks=\[…\]"):
+        pl.resume(tmp_path / "run", verbose=0)
+    folder.commit(folder.manifest | {"callbacks": [{"callback": "Stops"}]}, {})  # as earlier versions wrote it
     with pytest.raises(pl.UsageError, match=r"callback of your own, 'Stops', which no file holds.*callbacks=\[…\]"):
         pl.resume(tmp_path / "run", verbose=0)
     with pytest.raises(pl.UsageError, match=r"with the callbacks \['Stops'\], and is resumed with \['EarlyStopping'\]"):

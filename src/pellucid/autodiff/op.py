@@ -47,6 +47,7 @@ from typing import Any, TypedDict, Unpack
 
 import numpy
 
+from pellucid import registry
 from pellucid.autodiff.origin import Index, Joins, Origin, by_axes
 from pellucid.errors import UsageError
 
@@ -115,6 +116,10 @@ class Op:
 
     def __repr__(self) -> str:
         return f"Op({self.name})"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Op:
+        """Itself, as a function is: a copied model has the same ops."""
+        return self
 
     @property
     def elementwise(self) -> bool:
@@ -206,7 +211,7 @@ def op(axes: str = "elementwise", **facts: Unpack[Facts]) -> Callable[[Callable[
         if forward.__name__ in OPS:
             raise UsageError(f"an op named {forward.__name__!r} is already registered")
         made = OPS[forward.__name__] = Op(forward, axes, **facts)
-        return made
+        return registry.register(made)
 
     return register
 

@@ -16,9 +16,9 @@ from pellucid.data.rows import Rows
 from pellucid.data.tables.recipe import Recipe
 from pellucid.data.tables.table import Table, open_table
 from pellucid.engine.loop import predictions
-from pellucid.fit.callbacks import EarlyStopping, callbacks_json
+from pellucid.fit.callbacks import EarlyStopping
 from pellucid.fit.config import FitConfig
-from pellucid.fit.description import describe
+from pellucid.fit.description import describe_run
 from pellucid.fit.recorder import Recorder
 from pellucid.fit.trainable import Trainable
 from pellucid.fit.training import train
@@ -145,8 +145,7 @@ def fit(ready: TableRun, verbose: int = 1, recorder: Callable[[dict[str, Any]], 
     how = FitConfig(choices.batch_size, choices.epochs, choices.seed, engine=choices.engine)
     run = Run(ready.model, how, callbacks=[ready.stopper] if ready.stopper else [])
     if recorder is not None:
-        about = {"model": describe(run.model), "training": how.to_json(), "callbacks": callbacks_json(run.callbacks)}
-        run.recorder = recorder(about)
+        run.recorder = recorder(describe_run(run.model, how, run.callbacks, required=True))
     ready.model.run = run
     train(run, ready.part("training"), ready.part("validation") if ready.stopper else None, verbose=verbose)
     return run

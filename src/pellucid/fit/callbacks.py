@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
 
 from pellucid.engine.step import State
 from pellucid.errors import UsageError
 from pellucid.fit.trainable import Trainable
+from pellucid.registry import Configured, from_config, to_config
 from pellucid.replay.checkpoint import Memory
 
+AGAIN = "give it again: pellucid.resume(run, callbacks=[…]), run.rewind(n, callbacks=[…])"
 
-class Callback:
+
+class Callback(Configured):
     """Override what you need. `self.model` is the model in training, with its weights of the moment;
-    setting `self.stop_training = True` ends the training after this epoch."""
+    setting `self.stop_training = True` ends the training after this epoch.
+
+    A run that is resumed or rewound makes it again from its arguments; what it has to know beside them is `memory`.
+    """
+
+    tag: ClassVar[str] = "callback"
 
     model: Trainable
     stop_training: bool = False
@@ -44,6 +52,7 @@ class Callback:
 class EarlyStopping(Callback):
     """Stops when `monitor` has not improved by more than `min_delta` for `patience` epochs.
 
+    mode: "max" where more is better, "min" where less is; "auto" asks the metric that is watched.
     With restore_best_weights the model ends with the weights of its best epoch, `best_epoch`.
     (Prechelt 1998, doi:10.1007/3-540-49430-8_3.)
     """
@@ -60,6 +69,7 @@ class EarlyStopping(Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self.best, self.best_epoch, self._kept, self.stop_training = math.inf, 0, None, False
+        self._rises()  # asks while nothing is lost
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         logs = logs or {}
@@ -95,30 +105,42 @@ class EarlyStopping(Callback):
             found = ({path: memory.arrays[f"{part}/{path}"] for path in paths} for part, paths in names.items())
             self._kept = State(next(found), {}, next(found))
 
-    def to_json(self) -> dict[str, Any]:
-        """The settings, from which `from_json` makes an equal one."""
-        return {"callback": type(self).__name__} | {f.name: getattr(self, f.name) for f in fields(self) if f.init}
-
     def _rises(self) -> bool:
-        """Whether more is better."""
+        """Whether more is better: as `mode` says, or the loss or metric that is watched."""
         if self.mode != "auto":
             return self.mode == "max"
-        return any(word in self.monitor for word in ("acc", "auc", "f1", "precision", "recall", "r2"))
+        known = {metric.name: metric.higher_is_better for metric in self.model.compiled.metrics}
+        better = ({"loss": False} | known).get(self.monitor.removeprefix("val_"), known.get(self.monitor))
+        if better is None:
+            raise UsageError(
+                f"EarlyStopping(monitor={self.monitor!r}): neither a loss nor a metric of the model says "
+                "whether more of it is better; give mode='min' or mode='max'"
+            )
+        return better
 
 
-def from_json(config: dict[str, Any]) -> Callback:
-    """The callback that `to_json` described; UsageError for one that a person wrote."""
-    if config.get("callback") != EarlyStopping.__name__:
-        raise UsageError(
-            f"the run had a callback of your own, {config.get('callback')!r}, which no file holds; give it again: "
-            "pellucid.resume(run, callbacks=[…])"
-        )
-    return EarlyStopping(**{name: value for name, value in config.items() if name != "callback"})
+def written(callbacks: Iterable[Callback]) -> list[dict[str, Any]]:
+    """Each callback as `revived` reads it; of one that cannot be written down, its class and why."""
+    found: list[dict[str, Any]] = []
+    for callback in callbacks:
+        try:
+            found.append(to_config(callback))
+        except UsageError as error:
+            cls = type(callback)
+            found.append(
+                {"callback": cls.__name__, "module": cls.__module__, "arguments": None, "unwritable": str(error)}
+            )
+    return found
 
 
-def callbacks_json(callbacks: Sequence[Callback]) -> list[dict[str, Any]]:
-    """Each callback's settings; of one that a person wrote, its name."""
-    return [
-        callback.to_json() if hasattr(callback, "to_json") else {"callback": type(callback).__name__}  # pyright: ignore
-        for callback in callbacks
-    ]
+def revived(config: Mapping[str, Any]) -> Callback:
+    """The callback that `written` wrote; UsageError, saying how it is given again, for one that it cannot make."""
+    name = config["callback"]
+    if "module" not in config and name != EarlyStopping.__name__:  # an earlier version wrote no more than its name
+        raise UsageError(f"the run had a callback of your own, {name!r}, which no file holds; {AGAIN}")
+    try:
+        if "unwritable" in config and config["arguments"] is None:
+            raise UsageError(config["unwritable"])
+        return from_config(config, Callback)
+    except UsageError as error:
+        raise UsageError(f"the run had a callback of your own, {name!r}: {error}; or {AGAIN}") from error

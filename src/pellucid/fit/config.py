@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from pellucid.data.dataset import Plan
 from pellucid.engine.step import Step
-from pellucid.errors import UsageError
 from pellucid.fit.trainable import Trainable
 from pellucid.gradcheck import SPSA, FiniteDifference
+from pellucid.registry import from_config, to_config
 
 
 @dataclass(frozen=True)
@@ -25,16 +25,16 @@ class FitConfig:
     method: FiniteDifference | SPSA | None = None
     """None: gradients by back-propagation."""
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain values, which `from_json` reads."""
-        method = None if self.method is None else {"method": type(self.method).__name__} | asdict(self.method)
+    def to_config(self) -> dict[str, Any]:
+        """Plain values, which `from_config` reads."""
+        method = None if self.method is None else to_config(self.method)
         return {f.name: getattr(self, f.name) for f in fields(self)} | {"method": method}
 
     @classmethod
-    def from_json(cls, config: Mapping[str, Any]) -> FitConfig:
-        """What `to_json` wrote."""
+    def from_config(cls, config: Mapping[str, Any]) -> FitConfig:
+        """What `to_config` wrote."""
         plain = {name: value for name, value in config.items() if name != "method"}
-        return cls(**plain, method=_method_from_json(config["method"]))
+        return cls(**plain, method=config["method"] and from_config(config["method"]))
 
     def step(self, model: Trainable) -> Step:
         """The step that this training takes."""
@@ -45,13 +45,3 @@ class FitConfig:
     def plan(self, rows: int) -> Plan:
         """Which rows each step trains on."""
         return Plan(rows, min(self.batch_size, rows), self.seed, self.shuffle)
-
-
-def _method_from_json(config: Mapping[str, Any] | None) -> FiniteDifference | SPSA | None:
-    """The method of a recorded run."""
-    if config is None:
-        return None
-    known = {kind.__name__: kind for kind in (FiniteDifference, SPSA)}
-    if config["method"] not in known:
-        raise UsageError(f"the method {config['method']!r} is not known; known: {', '.join(known)}")
-    return known[config["method"]](**{name: value for name, value in config.items() if name != "method"})

@@ -22,10 +22,6 @@ class Trainable(Protocol):
         """Its layers, by name."""
         ...
 
-    def to_json(self) -> dict[str, Any]:
-        """The network as plain values."""
-        ...
-
     def build(self, x: Any, seed: int = 0) -> None:
         """Creates the weights by a pass of one row."""
         ...

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy
 
@@ -21,10 +21,11 @@ from pellucid.autodiff.tape import Array, Tape, Value
 from pellucid.errors import ShapeError, UsageError
 from pellucid.gradcheck.difference import central, forward
 from pellucid.gradcheck.restart import Progress, Restart
+from pellucid.registry import Configured
 
 
 @dataclass(frozen=True)
-class FiniteDifference:
+class FiniteDifference(Configured):
     """How far and to which side a weight is changed.
 
     eps: the change h; None takes 1e-6 · max(1, |w|), which in float64 balances the error of the formula
@@ -32,6 +33,7 @@ class FiniteDifference:
     scheme: "central" (both sides) or "forward" (one).
     """
 
+    tag: ClassVar[str] = "method"
     eps: float | None = None
     scheme: Literal["central", "forward"] = "central"
 

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from pellucid.autodiff.backend import in_turn
 from pellucid.autodiff.random import keep_mask
 from pellucid.autodiff.tape import Array
 from pellucid.errors import UsageError
 from pellucid.gradcheck.difference import central
+from pellucid.registry import Configured
 
 
 @dataclass(frozen=True)
-class SPSA:
+class SPSA(Configured):
     """Simultaneous perturbation stochastic approximation: g ≈ (f(w + eps·d) - f(w - eps·d)) / (2·eps) · d.
 
     d is a direction of -1 and 1, drawn anew for each sample of each step; as each number of it is its own inverse,
@@ -34,6 +35,7 @@ class SPSA:
     Source: Spall 1992, doi:10.1109/9.119632.
     """
 
+    tag: ClassVar[str] = "method"
     eps: float = 1e-4
     samples: int = 1
 

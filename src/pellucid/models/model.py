@@ -22,10 +22,10 @@ from pellucid.engine.loop import evaluate, predictions
 from pellucid.engine.step import Arrays, State, given
 from pellucid.errors import ShapeError, UsageError
 from pellucid.explain.tape_page import model_page
-from pellucid.fit.callbacks import Callback, callbacks_json
+from pellucid.fit.callbacks import Callback
 from pellucid.fit.compiled import Compiled
 from pellucid.fit.config import FitConfig
-from pellucid.fit.description import describe
+from pellucid.fit.description import describe_run
 from pellucid.fit.recorder import Recorder
 from pellucid.fit.training import train
 from pellucid.gradcheck import SPSA, FiniteDifference
@@ -144,11 +144,7 @@ class Model(Layer):
         )
         run = self.run = Run(self, how, callbacks=list(callbacks))
         if options is not None:
-            about = {
-                "model": describe(self),
-                "training": how.to_json(),
-                "callbacks": callbacks_json(run.callbacks),
-            }
+            about = describe_run(self, how, run.callbacks, required=options.folder is not None)
             run.recorder = Recorder(options, partial(known_of_arrays, about, data, validation, options.keep_data))
         train(run, data, validation, verbose=verbose)
         return run

@@ -1,21 +1,24 @@
 """What every initializer is: a function of (shape, seed, path) that makes the first values of a weight."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from math import inf, isfinite
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from pellucid.autodiff import random
 from pellucid.errors import UsageError
+from pellucid.registry import Configured
 
 Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Initializer(ABC):
+class Initializer(Configured, ABC):
     """Makes the first values of a weight."""
+
+    tag: ClassVar[str] = "initializer"
 
     def __call__(self, shape: Shape, seed: int, path: str, dtype: Any = np.float32) -> Any:
         """A NumPy array of the shape and dtype, computed in float64 and then rounded.
@@ -30,15 +33,6 @@ class Initializer(ABC):
     @abstractmethod
     def draw(self, shape: Shape, seed: int, path: str) -> random.Real:
         """The values in float64."""
-
-    def to_json(self) -> dict[str, Any]:
-        """The initializer as plain values: its class name under "initializer", then each field.
-
-        >>> from pellucid.nn.initializers import RandomNormal
-        >>> RandomNormal(stddev=0.1).to_json()
-        {'initializer': 'RandomNormal', 'mean': 0.0, 'stddev': 0.1}
-        """
-        return {"initializer": type(self).__name__} | {f.name: getattr(self, f.name) for f in fields(self)}
 
 
 def check(owner: Initializer, name: str, low: float) -> None:

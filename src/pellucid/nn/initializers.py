@@ -4,11 +4,10 @@ An initializer is a function of (shape, seed, path, dtype). Each number depends 
 and its index alone, so it does not matter in which order the layers are made, nor what else is in the model.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from math import inf, prod, sqrt
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -285,16 +284,3 @@ def get(initializer: str | Initializer) -> Initializer:
     near = get_close_matches(str(initializer).lower(), BY_NAME)
     hint = f"did you mean {' or '.join(near)}?" if near else f"expected one of {', '.join(BY_NAME)}"
     raise UsageError(f"unknown initializer {initializer!r}; {hint}")
-
-
-def from_json(data: Mapping[str, Any]) -> Initializer:
-    """The initializer that `to_json` wrote; UsageError for a class that is not an initializer.
-
-    >>> from_json({"initializer": "RandomNormal", "stddev": 0.1})
-    RandomNormal(mean=0.0, stddev=0.1)
-    """
-    known = {kind.__name__: kind for kind in BY_NAME.values()}
-    kind = data.get("initializer")
-    if kind not in known:
-        raise UsageError(f"{kind!r} is no initializer; expected one of {', '.join(known)}")
-    return known[kind](**{name: value for name, value in data.items() if name != "initializer"})

@@ -15,6 +15,7 @@ parent's path before it. A layer that stands in two places, or in two networks, 
 from __future__ import annotations
 
 import functools
+import inspect
 import re
 from collections import Counter
 from collections.abc import Container
@@ -24,9 +25,8 @@ from typing import Any, ClassVar, Self, dataclass_transform
 from pellucid.autodiff import Tape, Value
 from pellucid.errors import ShapeError, UsageError
 from pellucid.nn import initializers, regularizers
-
-LAYERS: dict[str, type[Layer]] = {}
-"""Every layer class by name: how a saved model finds them again."""
+from pellucid.registry import Configured
+from pellucid.registry.arguments import takes_arguments
 
 
 @dataclass
@@ -39,15 +39,18 @@ class Kept:
 
 @dataclass_transform(eq_default=False, kw_only_default=False, field_specifiers=(field,))
 @dataclass(eq=False)
-class Layer:
+class Layer(Configured):
     """The base of every layer and model."""
 
     name: str | None = field(default=None, kw_only=True)
     kept: Kept = field(default_factory=Kept, init=False, repr=False, kw_only=True)
     is_model: ClassVar[bool] = False
+    tag: ClassVar[str] = "class"
+    defaults_written: ClassVar[bool] = False
+    one_object: ClassVar[bool] = True
 
-    def __new__(cls, *_: Any, **__: Any) -> Self:
-        made = super().__new__(cls)
+    def __new__(cls, *given: Any, **named: Any) -> Self:
+        made = super().__new__(cls, *given, **named)
         for declared in fields(cls):  # they exist, whether or not an __init__ calls the one above it
             if not declared.init and declared.default_factory is not MISSING:
                 setattr(made, declared.name, declared.default_factory())
@@ -55,8 +58,9 @@ class Layer:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        dataclass(cls, eq=False, repr="__repr__" not in vars(cls))
-        LAYERS[cls.__name__] = cls
+        # An __init__ of a person's own is inherited too, unless the subclass has fields of its own.
+        own = [kind for kind in inspect.get_annotations(cls).values() if "ClassVar" not in str(kind)]
+        dataclass(cls, eq=False, repr="__repr__" not in vars(cls), init=bool(own) or not takes_arguments(cls))
         if "__call__" in vars(cls):
             cls.__call__ = _entered(vars(cls)["__call__"])
 
@@ -119,44 +123,6 @@ class Layer:
         for layer in found.values():
             names[layer.name or _unused(snake_case(type(layer).__name__), numbers, given)] = layer
         return names
-
-    def to_json(self) -> dict[str, Any]:
-        """The class and its fields, from which `from_json` makes an equal layer."""
-        return {"class": type(self).__name__} | {
-            f.name: as_json(getattr(self, f.name))
-            for f in fields(self)
-            if f.init and getattr(self, f.name) != f.default
-        }
-
-
-def from_json(config: dict[str, Any]) -> Layer:
-    """The layer that `to_json` described."""
-    kind = config.get("class")
-    if kind not in LAYERS:
-        raise UsageError(f"the layer {kind!r} is not known here; import the module that defines it first")
-    options = {key: _revive(value) for key, value in config.items() if key != "class"}
-    return LAYERS[kind](**options)
-
-
-def as_json(value: Any) -> Any:
-    """Plain JSON of a field: layers, initializers and ops by name, tuples as lists."""
-    if hasattr(value, "to_json"):
-        return value.to_json()
-    if hasattr(value, "forward") and hasattr(value, "name"):
-        return value.name
-    if isinstance(value, list | tuple):
-        return [as_json(item) for item in value]
-    return value
-
-
-def _revive(value: Any) -> Any:
-    if isinstance(value, dict):
-        if "regularizer" in value or "constraint" in value:
-            return regularizers.from_json(value)
-        return from_json(value) if "class" in value else initializers.from_json(value)
-    if isinstance(value, list):
-        return [_revive(item) for item in value]
-    return value
 
 
 def _placed(

@@ -9,28 +9,18 @@ checked like everything else. A limit is a pure function of the weights, so that
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, ClassVar, TypeVar
 
 from pellucid.autodiff import Array, Value, ops
 from pellucid.errors import UsageError
+from pellucid.registry import Configured
 
 
 @dataclass(frozen=True)
-class _Named:
-    """A class with plain numbers for settings, written as {kind: its name, setting: number, …}."""
-
-    kind: ClassVar[str]
-
-    def to_json(self) -> dict[str, Any]:
-        """The class and its settings as plain values.
-
-        >>> L2(0.1).to_json()
-        {'regularizer': 'L2', 'l2': 0.1}
-        """
-        return {self.kind: type(self).__name__} | {f.name: getattr(self, f.name) for f in fields(self)}
+class _Checked(Configured):
+    """A class with plain numbers for settings."""
 
     def check(self, *names: str) -> None:
         """Raise UsageError unless each setting named is a number, 0 or more."""
@@ -41,10 +31,10 @@ class _Named:
 
 
 @dataclass(frozen=True)
-class Regularizer(_Named):
+class Regularizer(_Checked):
     """The base of every price: called on a weight, it gives what the weight's size adds to the loss."""
 
-    kind: ClassVar[str] = "regularizer"
+    tag: ClassVar[str] = "regularizer"
 
     def __call__(self, w: Value) -> Value:
         raise NotImplementedError
@@ -107,10 +97,10 @@ class L1L2(Regularizer):
 
 
 @dataclass(frozen=True)
-class Constraint(_Named):
+class Constraint(_Checked):
     """The base of every limit: called on a weight after its update, it gives the weight that is kept."""
 
-    kind: ClassVar[str] = "constraint"
+    tag: ClassVar[str] = "constraint"
 
     def __call__(self, xp: Any, w: Array) -> Array:
         raise NotImplementedError
@@ -152,7 +142,6 @@ BY_NAME: dict[str, Regularizer | Constraint] = {
     "l1_l2": L1L2(0.01, 0.01),
     "max_norm": MaxNorm(),
 }
-CLASSES: dict[str, type[Regularizer | Constraint]] = {cls.__name__: cls for cls in (L1, L2, L1L2, MaxNorm)}
 
 
 Kind = TypeVar("Kind", Regularizer, Constraint)
@@ -185,12 +174,4 @@ def _get(given: str | Kind | None, kind: type[Kind]) -> Kind | None:
         return found
     near = get_close_matches(str(given).lower(), names, 1)
     hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(names)}"
-    raise UsageError(f"unknown {kind.kind} {given!r}; {hint}")
-
-
-def from_json(config: Mapping[str, Any]) -> Regularizer | Constraint:
-    """What `to_json` wrote; UsageError for a class that is neither."""
-    kind = config.get("regularizer", config.get("constraint"))
-    if kind not in CLASSES:
-        raise UsageError(f"{kind!r} is no regularizer or constraint; known: {', '.join(CLASSES)}")
-    return CLASSES[kind](**{k: v for k, v in config.items() if k not in ("regularizer", "constraint")})
+    raise UsageError(f"unknown {kind.tag} {given!r}; {hint}")

@@ -1,8 +1,6 @@
 """How gradients become better weights: optimizers, learning-rate schedules, gradient clipping."""
 
-from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any
 
 from pellucid.errors import UsageError
 from pellucid.optim.adadelta import Adadelta
@@ -24,9 +22,9 @@ from pellucid.optim.schedule import (
     Scaled,
     Schedule,
     Warmup,
-    read,
 )
 from pellucid.optim.sgd import SGD
+from pellucid.registry import library
 
 __all__ = [
     "SGD",
@@ -51,24 +49,11 @@ __all__ = [
     "clip_by_global_norm",
     "clip_by_norm",
     "clip_by_value",
-    "from_json",
     "get",
     "global_norm",
 ]
 
-BY_NAME: dict[str, type[Optimizer]] = {
-    "adadelta": Adadelta,
-    "adagrad": Adagrad,
-    "adam": Adam,
-    "adamax": Adamax,
-    "adamw": AdamW,
-    "lamb": Lamb,
-    "lion": Lion,
-    "muon": Muon,
-    "nadam": Nadam,
-    "rmsprop": RMSprop,
-    "sgd": SGD,
-}
+BY_NAME: dict[str, type[Optimizer]] = {cls.__name__.lower(): cls for cls in library(Optimizer)}
 
 
 def get(optimizer: str | Optimizer) -> Optimizer:
@@ -90,16 +75,3 @@ def get(optimizer: str | Optimizer) -> Optimizer:
     near = get_close_matches(str(optimizer).lower(), BY_NAME)
     hint = f"did you mean {' or '.join(near)}?" if near else f"expected one of {', '.join(BY_NAME)}"
     raise UsageError(f"unknown optimizer {optimizer!r}; {hint}")
-
-
-def from_json(data: Mapping[str, Any]) -> Optimizer:
-    """The optimizer that `to_json` wrote; UsageError for a class that is not an optimizer.
-
-    >>> from_json({"optimizer": "SGD", "learning_rate": 0.1}).learning_rate
-    0.1
-    """
-    known = {kind.__name__: kind for kind in BY_NAME.values()}
-    kind = data.get("optimizer")
-    if kind not in known:
-        raise UsageError(f"{kind!r} is no optimizer; expected one of {', '.join(known)}")
-    return known[kind](**{name: read(value) for name, value in data.items() if name != "optimizer"})

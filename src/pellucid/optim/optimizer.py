@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,13 +21,14 @@ import numpy as np
 from pellucid.errors import ShapeError, UsageError
 from pellucid.optim.clip import clip_by_global_norm, clip_by_norm, clip_by_value
 from pellucid.optim.interval import check, check_count
-from pellucid.optim.schedule import Schedule, plain_value
+from pellucid.optim.schedule import Schedule
+from pellucid.registry import Configured
 
 Arrays = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Optimizer(ABC):
+class Optimizer(Configured, ABC):
     """How gradients become changes of the weights: `w ← w + change(g, w, rate, …)`, array by array.
 
     `learning_rate` is a number or a Schedule. `weight_decay` pulls each weight towards 0 apart from its
@@ -60,6 +61,7 @@ class Optimizer(ABC):
     lookahead_period: int | None = field(default=None, kw_only=True)
     lookahead_step_size: float = field(default=0.5, kw_only=True)
 
+    tag: ClassVar[str] = "optimizer"
     # The names of what `rule` remembers of each weight from step to step, in the order it takes them.
     slots: ClassVar[tuple[str, ...]] = ()
 
@@ -247,17 +249,6 @@ class Optimizer(ABC):
         if self.global_clipnorm is not None:
             return clip_by_global_norm(xp, gradients, self.global_clipnorm)
         return dict(gradients)
-
-    def to_json(self) -> dict[str, Any]:
-        """The optimizer as plain values: its class name under "optimizer", then each field.
-
-        >>> from pellucid.optim import SGD
-        >>> SGD(0.1).to_json()["learning_rate"]
-        0.1
-        """
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        plain = {name: plain_value(v) for name, v in values.items()}
-        return {"optimizer": type(self).__name__} | plain
 
 
 def _namespace(parameters: Arrays) -> Any:

@@ -1,42 +1,24 @@
 """Learning rates that change with the step: large strides first, small ones near the end."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from math import pi
-from typing import Any, cast
+from typing import Any, ClassVar
 
 from pellucid.errors import UsageError
 from pellucid.optim.interval import check
+from pellucid.registry import Configured
 
 
 @dataclass(frozen=True)
-class Schedule(ABC):
+class Schedule(Configured, ABC):
     """A learning rate as a function of the step number, which is 0 for the first update."""
+
+    tag: ClassVar[str] = "schedule"
 
     @abstractmethod
     def __call__(self, xp: Any, step: Any) -> Any:
         """The rate at `step`, an integer or a traced scalar, in the arithmetic of the namespace `xp`."""
-
-    def to_json(self) -> dict[str, Any]:
-        """The schedule as plain values: its class name under "schedule", then each field.
-
-        >>> ExponentialDecay(0.1, 100, 0.9).to_json()["decay_steps"]
-        100
-        """
-        settings = {f.name: plain_value(getattr(self, f.name)) for f in fields(self)}
-        return {"schedule": type(self).__name__} | settings
-
-
-def plain_value(value: Any) -> Any:
-    """A setting as JSON has it, which `read` reads: a schedule as its `to_json`, a tuple as a list.
-
-    >>> plain_value(Constant(0.1)), plain_value((1, 2))
-    ({'schedule': 'Constant', 'value': 0.1}, [1, 2])
-    """
-    if isinstance(value, tuple):
-        return list(cast(tuple[float, ...], value))
-    return value.to_json() if isinstance(value, Schedule) else value
 
 
 @dataclass(frozen=True)
@@ -208,31 +190,3 @@ class Scaled(Schedule):
 
     def __call__(self, xp: Any, step: Any) -> Any:
         return self.factor * (self.target(xp, step) if isinstance(self.target, Schedule) else self.target)
-
-
-BY_NAME: dict[str, type[Schedule]] = {
-    kind.__name__: kind for kind in (Constant, CosineDecay, ExponentialDecay, PiecewiseConstantDecay, Scaled, Warmup)
-}
-
-
-def from_json(data: Mapping[str, Any]) -> Schedule:
-    """The schedule that `to_json` wrote; UsageError for a class that is not a schedule.
-
-    >>> from_json({"schedule": "Constant", "value": 0.1})
-    Constant(value=0.1)
-    """
-    kind = data.get("schedule")
-    if kind not in BY_NAME:
-        raise UsageError(f"{kind!r} is no schedule; expected one of {', '.join(BY_NAME)}")
-    return BY_NAME[kind](**{name: read(value) for name, value in data.items() if name != "schedule"})
-
-
-def read(value: Any) -> Any:
-    """A setting as `to_json` wrote it: a nested schedule becomes one again, anything else stays.
-
-    >>> read(0.1), read({"schedule": "Constant", "value": 0.1})
-    (0.1, Constant(value=0.1))
-    """
-    if isinstance(value, Mapping):
-        return from_json(cast(Mapping[str, Any], value))
-    return value

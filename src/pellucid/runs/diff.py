@@ -117,7 +117,9 @@ def _first(a: Any, b: Any) -> tuple[int, ...] | None:
 
 
 def _settings(a: History, b: History) -> list[tuple[str, str, str]]:
-    mine, others = (_flat({**describe(run.model), "training": run.training.to_json()}) for run in (a, b))
+    mine, others = (
+        _flat({**describe(run.model, lenient=True), "training": run.training.to_config()}) for run in (a, b)
+    )
     names = dict.fromkeys([*mine, *others])
     return [
         (name.replace("optimizer.optimizer", "optimizer"), _shown(mine.get(name, "-")), _shown(others.get(name, "-")))

@@ -12,7 +12,6 @@ import numpy
 from pellucid.data.dataset import Dataset, Numbers
 from pellucid.engine import engines
 from pellucid.errors import RunError
-from pellucid.fit.callbacks import from_json
 from pellucid.fit.config import FitConfig
 from pellucid.fit.description import revive
 from pellucid.replay.checkpoint import Checkpoint
@@ -32,13 +31,15 @@ def open_run(path: str | Path, **data: Any) -> Run:
 
     data: `x=`, and where needed `y=`, `weight=`, `validation_x=` …, for a run whose data was too large to be copied.
 
-    Raises RunError where the folder is missing, torn or from a newer pellucid; UsageError where the network has
-    layers that are not imported. What is read from the data is read when a step is opened.
+    Raises RunError where the folder is missing, torn or from a newer pellucid; UsageError where it was
+    trained with classes that are not imported. What is read from the data is read when a step is opened.
     """
     folder = RunFolder.open(path)
     losses, last = _read(folder)
     manifest = folder.manifest
-    how = FitConfig.from_json(manifest["training"])
+    if why := manifest.get("unreplayable"):
+        raise RunError(f"{path}: {why}")
+    how = FitConfig.from_config(manifest["training"])
     if last is None:
         raise RunError(f"{path} has no whole checkpoint left; train again")
     model = revive(manifest["model"], last.state.parameters | last.state.untrained)
@@ -59,7 +60,6 @@ def open_run(path: str | Path, **data: Any) -> Run:
             model.load_parameters(folder.tensors(BEST))
         except RunError as error:
             warnings.warn(f"{error}; the weights of the last checkpoint are used", stacklevel=2)
-    run.callbacks = [from_json(config) for config in manifest["callbacks"] if config["callback"] == "EarlyStopping"]
     run.source = partial(_source, run, folder, data)
     return run
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.errors import RunError, UsageError
-from pellucid.fit.callbacks import Callback, from_json
+from pellucid.fit.callbacks import Callback, revived
 from pellucid.fit.recorder import Recorder
 from pellucid.fit.training import train
 from pellucid.replay.recorded import last_checkpoint
@@ -19,7 +19,8 @@ from pellucid.storage import Recording, RunFolder
 def resume(path: str | Path, *, callbacks: Iterable[Callback] | None = None, verbose: int = 1, **data: Any) -> Run:
     """Goes on with a run that was killed or interrupted, and ends with the weights it would have ended with.
 
-    callbacks: in the place of the recorded ones; needed where a person wrote one. data: as for `open_run`.
+    callbacks: in the place of the recorded ones; needed where one of them cannot be made again. data: as for
+        `open_run`.
 
     Raises UsageError for a run that has ended, RunError for one that another process is training.
     """
@@ -69,7 +70,7 @@ def _resumed(path: str | Path, run: Run, folder: RunFolder, callbacks: Iterable[
 def _callbacks(path: str | Path, folder: RunFolder, given: Iterable[Callback] | None) -> list[Callback]:
     """Those given, or as they were recorded; UsageError where they are not of the kinds that remember."""
     recorded = folder.manifest["callbacks"]
-    those = list(given) if given is not None else [from_json(config) for config in recorded]
+    those = list(given) if given is not None else [revived(config) for config in recorded]
     kinds = [config["callback"] for config in recorded]
     if (found := [type(callback).__name__ for callback in those]) != kinds:
         raise UsageError(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
@@ -14,23 +15,31 @@ from pellucid import optim
 from pellucid.data.arguments import whole
 from pellucid.engine.step import Arrays, State
 from pellucid.errors import UsageError
-from pellucid.fit.callbacks import EarlyStopping, callbacks_json
+from pellucid.fit.callbacks import Callback, revived, written
 from pellucid.fit.config import FitConfig
-from pellucid.fit.description import describe
+from pellucid.fit.description import describe_run
 from pellucid.fit.history import History
 from pellucid.fit.recorder import Recorder
 from pellucid.fit.trainable import Trainable
 from pellucid.fit.training import train
 from pellucid.nn import losses
 from pellucid.nn.layer import Layer
-from pellucid.replay.checkpoint import Checkpoint
+from pellucid.registry import Configured, from_config, replaced, to_config
+from pellucid.replay.checkpoint import Checkpoint, Memory
 from pellucid.storage import Recording, RunFolder, check_place
 from pellucid.storage.recorded_arrays import known_of_arrays
 
 H = TypeVar("H", bound=History)
 
 
-def rewind(run: H, number: int, place: str | Path | None, changes: Mapping[str, Any], verbose: int) -> H:
+def rewind(
+    run: H,
+    number: int,
+    place: str | Path | None,
+    changes: Mapping[str, Any],
+    verbose: int,
+    callbacks: Iterable[Callback] | None = None,
+) -> H:
     """Goes back to a step and trains on from there; see Run.rewind."""
     if not run.first <= number <= run.steps:
         where = f"; those before are in {run.parent}" if run.first and number >= 0 else ""
@@ -49,8 +58,8 @@ def rewind(run: H, number: int, place: str | Path | None, changes: Mapping[str, 
             f"epochs={number // steps + 1} (--set epochs={number // steps + 1})"
         )
     optimizer = _moments(before, point.state, model.compiled.optimizer)
-    callbacks = _stoppers(run, number)
-    memories = tuple(callback.memory() for callback in callbacks)
+    those = _knowing(run, number, callbacks)
+    memories = tuple(callback.memory() for callback in those)
     begun = Checkpoint(number, point.state.map(numpy.asarray)._replace(optimizer=optimizer), point.totals, memories)
     other = type(run)(
         model,
@@ -59,7 +68,7 @@ def rewind(run: H, number: int, place: str | Path | None, changes: Mapping[str, 
         {"loss": run.step_history["loss"][:number]},
         first=number,
         parent=run.folder.resolve() if run.folder else None,
-        callbacks=list(callbacks),
+        callbacks=those,
     )
     if run.folder is not None or place is not None:
         other.recorder = _recorder(run, other, place, changes)
@@ -71,34 +80,62 @@ def _recorder(run: History, other: History, place: str | Path | None, changes: M
     """What records the rewound run: recorded as its parent was, and with where it comes from."""
     options = Recording(place, **(RunFolder.open(run.folder).recording if run.folder else {}))
     about = {
-        "model": describe(other.model),
-        "training": other.training.to_json(),
-        "callbacks": callbacks_json(other.callbacks),
+        **describe_run(
+            other.model,
+            other.training,
+            other.callbacks,
+            required=place is not None,
+            lost=_lost(other.model, changes),
+        ),
         "first": other.first,
         "parent": str(other.parent) if other.parent else None,
-        "changes": {name: value.to_json() if hasattr(value, "to_json") else value for name, value in changes.items()},
+        "changes": {name: to_config(v) if isinstance(v, Configured) else v for name, v in changes.items()},
     }
     return Recorder(options, partial(_known, run, about, options))
 
 
-def _stoppers(run: History, number: int) -> list[EarlyStopping]:
-    """The early stoppings of a run, knowing what they knew before a step: from a checkpoint and the history."""
-    steps = run.replay.plan.steps
+def _knowing(run: History, number: int, given: Iterable[Callback] | None) -> list[Callback]:
+    """The callbacks of a run, or others in their place, knowing what they knew before a step: from a checkpoint and
+    the history."""
+    recorded = RunFolder.open(run.folder).manifest["callbacks"] if run.folder else written(run.callbacks)
     point = run.replay.checkpoint(number) or run.replay.start
-    memories = iter([memory for memory in point.callbacks if "best_epoch" in memory.settings])
-    made = [replace(callback) for callback in run.callbacks if type(callback) is EarlyStopping]
-    for callback in made:
-        callback.on_train_begin()
-        if memory := next(memories, None):
-            callback.recall(memory)
-            begun = point.step // steps
-        else:
-            begun = 0
-        for epoch in range(begun, number // steps):
-            callback.model = cast(Trainable, _Then(run.replay.at((epoch + 1) * steps).state))
-            callback.on_epoch_end(epoch, {name: values[epoch] for name, values in run.history.items()})
-        callback.stop_training = False  # who rewinds wants to train
-    return made
+    memories = [*point.callbacks, *[Memory()] * len(recorded)]
+    if given is None:
+        found = [
+            (_again(config, run.callbacks[i] if run.callbacks else None), memories[i])
+            for i, config in enumerate(recorded)
+            if "module" in config or config["callback"] == "EarlyStopping"  # of others, earlier versions wrote no more
+        ]
+    else:
+        those = list(given)
+        alike = [type(callback).__name__ for callback in those] == [config["callback"] for config in recorded]
+        found = [(callback, memories[i] if alike else Memory()) for i, callback in enumerate(those)]
+    for callback, memory in found:
+        if type(callback).memory is not Callback.memory:
+            _recall(callback, memory, point.step, run, number)
+    return [callback for callback, _ in found]
+
+
+def _again(config: Mapping[str, Any], live: Callback | None) -> Callback:
+    """A callback as it was given; of one that cannot be written down, and is still there, a copy."""
+    if live is not None and config.get("arguments", {}) is None:
+        return copy.copy(live)
+    return revived(config)
+
+
+def _recall(callback: Callback, memory: Memory, step: int, run: History, number: int) -> None:
+    """Gives back to a callback what it remembered at a step, and tells it of the epochs from there to `number`."""
+    steps = run.replay.plan.steps
+    callback.model = run.model.clone()  # which is asked for the weights that it had then
+    callback.on_train_begin()
+    begun = 0
+    if memory.settings or memory.arrays:
+        callback.recall(memory)
+        begun = step // steps
+    for epoch in range(begun, number // steps):
+        callback.model.take(run.replay.at((epoch + 1) * steps).state)
+        callback.on_epoch_end(epoch, {name: values[epoch] for name, values in run.history.items()})
+    callback.stop_training = False  # who rewinds wants to train
 
 
 def _known(run: History, about: dict[str, Any], options: Recording) -> tuple[dict[str, Any], dict[str, bytes]]:
@@ -111,15 +148,20 @@ def _known(run: History, about: dict[str, Any], options: Recording) -> tuple[dic
     return {**about, **kept}, {name: parent.read(name) for name in names}
 
 
-class _Then:
-    """The model as it was at a step, for a callback that is told of that step again and asks for the weights."""
-
-    def __init__(self, state: State) -> None:
-        self._state = State(state.parameters, {}, state.untrained)
-
-    def state(self) -> State:
-        """The weights that it had then."""
-        return self._state
+def _lost(model: Trainable, changes: Mapping[str, Any]) -> str | None:
+    """Why a changed setting of a layer would not be there if the model was made again, where that is so."""
+    network = cast(Layer, model)
+    try:
+        again = from_config(to_config(network), Layer)
+    except UsageError:
+        return None  # which says so itself
+    for name in changes:
+        where, _, setting = name.removeprefix("optimizer.").rpartition(".")
+        if where and getattr(_layer_at(again, where), setting) != getattr(
+            _layer_at(cast(Layer, model), where), setting
+        ):
+            return f"{type(model).__name__} makes its layer {where} itself, with another {setting}; make it an argument"
+    return None
 
 
 def _changed(model: Trainable, how: FitConfig, changes: Mapping[str, Any], number: int) -> FitConfig:
@@ -142,8 +184,8 @@ def _changed(model: Trainable, how: FitConfig, changes: Mapping[str, Any], numbe
             now.optimizer = optim.get(value)
         elif where:
             _set_layer(model, where, setting, value)
-        elif setting in (known := [f.name for f in fields(now.optimizer)]):
-            now.optimizer = replace(now.optimizer, **{setting: value})
+        elif setting in (known := list(now.optimizer.get_config())):
+            now.optimizer = replaced(now.optimizer, **{setting: value})
         else:
             raise UsageError(
                 f"{name!r} is not known; a rewind can change {', '.join(known)} of the optimizer, optimizer, loss, "
@@ -173,14 +215,7 @@ def _moments(before: optim.Optimizer, state: State, after: optim.Optimizer) -> A
 
 
 def _set_layer(model: Trainable, path: str, setting: str, value: Any) -> None:
-    layer = cast(Layer, model)
-    for part in path.split("/"):
-        children = layer.children()
-        if part not in children:
-            raise UsageError(
-                f"there is no layer {path!r}; {type(layer).__name__} holds {', '.join(children) or 'none'}"
-            )
-        layer = children[part]
+    layer = _layer_at(cast(Layer, model), path)
     known = [f.name for f in fields(layer) if f.init]
     if setting not in known:
         raise UsageError(f"{path} ({type(layer).__name__}) has no {setting!r}; it has {', '.join(known)}")
@@ -190,3 +225,15 @@ def _set_layer(model: Trainable, path: str, setting: str, value: Any) -> None:
             layer.__post_init__()  # pyright: ignore  # checks the new value
         except TypeError as error:
             raise UsageError(f"{path}.{setting}={value!r}: it is of the wrong kind ({error})") from error
+
+
+def _layer_at(model: Layer, path: str) -> Layer:
+    layer = model
+    for part in path.split("/"):
+        children = layer.children()
+        if part not in children:
+            raise UsageError(
+                f"there is no layer {path!r}; {type(layer).__name__} holds {', '.join(children) or 'none'}"
+            )
+        layer = children[part]
+    return layer

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pellucid.fit.callbacks import Callback
 from pellucid.fit.history import History
 from pellucid.pages.page import Page
 from pellucid.pages.plot import Plot
@@ -19,15 +21,24 @@ from pellucid.runs.why import Diagnosis, diagnose
 class Run(History):
     """What `fit`, `open_run`, `resume` and `rewind` return."""
 
-    def rewind(self, n: int, *, as_: str | Path | None = None, verbose: int = 1, **changes: Any) -> Run:
+    def rewind(
+        self,
+        n: int,
+        *,
+        as_: str | Path | None = None,
+        callbacks: Iterable[Callback] | None = None,
+        verbose: int = 1,
+        **changes: Any,
+    ) -> Run:
         """Goes back to step n and trains on from there with the same weights and data order, and new choices.
 
-        as_: the folder of the new run; None takes the next number. changes: `learning_rate=0.01` or any other
+        as_: the folder of the new run; None takes the next number. callbacks: in the place of the run's own; needed
+        where one of them cannot be made again. changes: `learning_rate=0.01` or any other
         setting of the optimizer, `optimizer=`, `loss=`, `epochs=`, and, as {"dropout.rate": 0.1}, settings of layers
         by path: run.rewind(8, **{"dropout.rate": 0.1}). Returns the new run; raises UsageError for a change that
         is not known.
         """
-        return rewind(self, n, as_, changes, verbose)
+        return rewind(self, n, as_, changes, verbose, callbacks)
 
     def diff(self, other: Run) -> Page:
         """Where two runs part: the choices, the first step and the first number that differ, the curves."""

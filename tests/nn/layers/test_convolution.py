@@ -11,7 +11,8 @@ import pellucid as pl
 from pellucid.autodiff import Tape
 from pellucid.autodiff.windows import Sweep
 from pellucid.errors import ShapeError, UsageError
-from pellucid.nn.layer import from_json, snake_case
+from pellucid.nn.layer import snake_case
+from pellucid.registry import from_config, to_config
 
 both = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 LAYERS = {1: pl.Conv1D, 2: pl.Conv2D, 3: pl.Conv3D}
@@ -301,7 +302,7 @@ def test_saved_and_loaded_it_is_the_same(name, tmp_path):
     model.save(tmp_path / "m.pellucid")
     again = pl.load(tmp_path / "m.pellucid")
     np.testing.assert_array_equal(again.predict(x), before)
-    assert from_json(again.to_json()).to_json() == model.to_json()
+    assert to_config(from_config(to_config(again))) == to_config(model)
 
 
 def test_trained_by_finite_differences_it_goes_the_same_way():

@@ -12,7 +12,7 @@ import pytest
 import pellucid as pl
 from pellucid.errors import UsageError
 from pellucid.models import networks, saving
-from pellucid.nn.layer import from_json
+from pellucid.registry import from_config, to_config
 
 torch = pytest.importorskip("torch")
 
@@ -156,7 +156,7 @@ def test_three_steps_are_recorded_and_opened_and_the_model_is_read_back(name, tm
     assert [opened.at(n).loss for n in range(3)] == run.step_history["loss"].tolist()
     model.save(tmp_path / "model")
     again = pl.load(tmp_path / "model")
-    assert again.to_json() == model.to_json()
+    assert to_config(again) == to_config(model)
     np.testing.assert_array_equal(again.predict(x, engine="numpy"), model.predict(x, engine="numpy"))
 
 
@@ -206,9 +206,9 @@ def with_settings(name, ending, values):
     """The network of a layer with these settings, read back from JSON; each weight of the layer, and its setting."""
     plain = LAYERS[name][0]()
     given = dict(zip(settings(plain, ending), values, strict=False))
-    config = plain.to_json() | {field: value.to_json() for field, value in given.items()}
-    layer = from_json(config)
-    assert layer.to_json() == config
+    config = to_config(plain) | {field: to_config(value) for field, value in given.items()}
+    layer = from_config(config)
+    assert to_config(layer) == config
     model, x = around(name)
     model.layers[0] = layer
     model.build(x, seed=3)
@@ -257,4 +257,4 @@ def test_a_setting_that_is_not_known_is_refused_at_once(name, ending):
     plain = LAYERS[name][0]()
     for field in settings(plain, ending):
         with pytest.raises(UsageError, match=f"unknown {ending} 'wrong'"):
-            from_json(plain.to_json() | {field: "wrong"})
+            from_config(to_config(plain) | {field: "wrong"})

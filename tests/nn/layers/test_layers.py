@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 import pellucid as pl
 from pellucid.autodiff import Tape, gradients, ops
 from pellucid.errors import ShapeError, UsageError
-from pellucid.nn.layer import from_json, snake_case
+from pellucid.nn.layer import snake_case
+from pellucid.registry import from_config, to_config
 
 torch = pytest.importorskip("torch")
 
@@ -298,8 +299,8 @@ def test_json_and_back():
             pl.Sequential([pl.Activation("softmax")], name="inner"),
         ]
     )
-    again = from_json(model.to_json())
-    assert again.to_json() == model.to_json()
+    again = from_config(to_config(model))
+    assert to_config(again) == to_config(model)
     assert again.layers[2].bias_initializer == pl.RandomNormal(stddev=0.3)
     assert (again.layers[1].name, again.layers[3].rate) == ("first", 0.25)
 

@@ -6,7 +6,7 @@ import pytest
 import pellucid as pl
 from pellucid.autodiff import Tape, ops
 from pellucid.errors import ShapeError, UsageError
-from pellucid.nn.layer import from_json
+from pellucid.registry import from_config, to_config
 
 both = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
@@ -159,4 +159,4 @@ def test_what_does_not_fit(call, error, message):
 
 def test_json_and_back():
     for layer in (pl.Add(), pl.Concatenate(axis=1), pl.Dot((1, 2), normalize=True)):
-        assert from_json(layer.to_json()).to_json() == layer.to_json()
+        assert to_config(from_config(to_config(layer))) == to_config(layer)

@@ -8,7 +8,7 @@ import pytest
 import pellucid as pl
 from pellucid.autodiff import Tape, gradients, ops
 from pellucid.errors import ShapeError, UsageError
-from pellucid.nn.layer import from_json
+from pellucid.registry import from_config, to_config
 
 both = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 MAX = {1: pl.MaxPooling1D, 2: pl.MaxPooling2D}
@@ -275,4 +275,4 @@ def test_saved_and_loaded_it_is_the_same(name, tmp_path):
     model.save(tmp_path / "m.pellucid")
     again = pl.load(tmp_path / "m.pellucid")
     np.testing.assert_array_equal(again.predict(x), before)
-    assert from_json(again.to_json()).to_json() == model.to_json()
+    assert to_config(from_config(to_config(again))) == to_config(model)

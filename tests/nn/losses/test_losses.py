@@ -13,6 +13,7 @@ import pellucid as pl
 from pellucid.autodiff import Tape, gradients
 from pellucid.errors import ShapeError, UsageError
 from pellucid.nn import losses
+from pellucid.registry import from_config, to_config
 
 torch = pytest.importorskip("torch")
 
@@ -363,12 +364,12 @@ def test_a_loss_by_its_keras_name():
 @by_loss
 def test_a_loss_comes_back_from_its_json(name):
     loss = TABLE[name][0]
-    assert losses.from_json(loss.to_json()) == loss
+    assert from_config(to_config(loss)) == loss
 
 
 def test_an_unknown_loss_in_a_file_is_named():
     with pytest.raises(UsageError, match="'Nonsense' is not known"):
-        losses.from_json({"loss": "Nonsense"} | {"class": "Nonsense"})
+        from_config({"loss": "Nonsense"} | {"class": "Nonsense"})
 
 
 def test_a_prediction_is_read_as_probabilities():

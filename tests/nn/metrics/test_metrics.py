@@ -13,6 +13,7 @@ from sklearn import metrics as sk
 
 from pellucid.errors import DataError, ShapeError, UsageError
 from pellucid.nn import metrics
+from pellucid.registry import from_config, to_config
 
 
 def binary(p):
@@ -287,10 +288,10 @@ def test_names_and_json():
     for name, kind in metrics.BY_NAME.items():
         assert metrics.get(name) == kind(name=name)
         assert metrics.get(kind.__name__) == kind()
-        assert metrics.from_json(json.loads(json.dumps(metrics.get(name).to_json()))) == metrics.get(name)
+        assert from_config(json.loads(json.dumps(to_config(metrics.get(name))))) == metrics.get(name)
         assert hash(kind()) == hash(kind())
     mine = metrics.Precision(average="micro", threshold=0.3, name="mine")
-    assert metrics.from_json(mine.to_json()) == mine
+    assert from_config(to_config(mine)) == mine
     assert metrics.get(mine) is mine
 
 
@@ -300,7 +301,7 @@ def test_names_and_json():
         (lambda: metrics.get("precison"), "did you mean precision"),
         (lambda: metrics.get("zzz"), "expected one of acc, accuracy, auc"),
         (lambda: metrics.get(3), "unknown metric 3"),
-        (lambda: metrics.from_json({"metric": "Nope"}), "'Nope' is no metric"),
+        (lambda: from_config({"metric": "Nope"}), "the metric 'Nope' is not known here"),
         (lambda: metrics.F1Score(average="mean"), "F1Score: average is 'mean'; expected macro, micro or"),
     ],
 )

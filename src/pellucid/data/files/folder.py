@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pellucid.data.files import pictures, sound, spectrogram
 from pellucid.data.files.labelled_files import Found, LabelledFiles, find_files
 from pellucid.data.files.pictures import Look
+from pellucid.data.tables.plain import Plain, plain_from_json
 from pellucid.errors import DataError
 
 MOST_SIDE = 96
@@ -79,7 +80,7 @@ class Pixels:
 
 
 @dataclass(frozen=True)
-class Spectrograms:
+class Spectrograms(Plain):
     """How the files of a folder of sounds become numbers: log-mel spectrograms, float32 (frames, mels)."""
 
     kind: ClassVar[str] = "sounds"
@@ -135,20 +136,16 @@ class Spectrograms:
             f"at {self.rate:,} Hz."
         )
 
-    def to_json(self) -> dict[str, Any]:
-        return {"kind": self.kind, **asdict(self)}
-
 
 Reading = Pixels | Spectrograms
 
 
 def reading_from_json(plain: Mapping[str, Any]) -> Reading:
     """What `to_json` wrote."""
-    given: dict[str, Any] = {name: value for name, value in plain.items() if name != "kind"}
-    if plain["kind"] == Pixels.kind:
-        height, width = given.pop("size")
-        return Pixels(Look((height, width), **given))
-    return Spectrograms(**given)
+    if plain["kind"] == Spectrograms.kind:
+        return plain_from_json(Spectrograms, plain)
+    given: dict[str, Any] = {name: value for name, value in plain.items() if name not in ("kind", "size")}
+    return Pixels(Look(tuple(plain["size"]), **given))
 
 
 def _headers(found: Found) -> list[sound.Header | DataError]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pellucid.data.files.folder import Folder, Pixels, Reading, Spectrograms, reading_from_json
 from pellucid.data.rows import Rows
 from pellucid.data.split import TRAINING, split
+from pellucid.data.tables.plain import plain_from_json
 from pellucid.data.tables.target import TargetColumn
 from pellucid.errors import DataError, UsageError
 
@@ -160,7 +161,7 @@ class FolderRecipe:
             )
         return cls(
             reading_from_json(plain["reading"]),
-            TargetColumn.from_json(plain["target"]),
+            plain_from_json(TargetColumn, plain["target"]),
             [float(mean) for mean in plain["mean"]],
             [float(deviation) for deviation in plain["deviation"]],
             int(plain["seed"]),

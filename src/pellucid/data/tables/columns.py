@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias, get_args
 
 import numpy as np
 import polars as pl
@@ -96,9 +96,7 @@ class LeftOutLearner:
 
 
 Column: TypeAlias = Number | Category | Boolean | Moment | Words | User | Item | LeftOut
-KINDS: dict[str, type[Column]] = {
-    kind.kind: kind for kind in (Number, Category, Boolean, Moment, Words, User, Item, LeftOut)
-}
+KINDS: dict[str, type[Column]] = {kind.kind: kind for kind in get_args(Column)}
 
 
 class Learner(Protocol):

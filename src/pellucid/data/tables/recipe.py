@@ -16,6 +16,7 @@ from pellucid.data.tables.category import Category
 from pellucid.data.tables.cells import UnreadableCells
 from pellucid.data.tables.columns import Column, LeftOutLearner, column_from_json
 from pellucid.data.tables.kinds import check_kinds, near
+from pellucid.data.tables.plain import plain_from_json
 from pellucid.data.tables.table import Table
 from pellucid.data.tables.target import TargetColumn
 from pellucid.data.tables.words import Words
@@ -247,7 +248,7 @@ class Recipe:
             )
         return cls(
             tuple(column_from_json(column) for column in plain["columns"]),
-            TargetColumn.from_json(plain["target"]),
+            plain_from_json(TargetColumn, plain["target"]),
             int(plain["seed"]),
             float(plain["validation"]),
             float(plain["test"]),

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pellucid.data.tables.cells import Flags, Reals, read_labels, read_numbers
 from pellucid.data.tables.numeric import refuse
-from pellucid.data.tables.plain import Plain, plain_from_json
+from pellucid.data.tables.plain import Plain
 from pellucid.data.tables.statistics import Spread
 from pellucid.data.tables.survey import ColumnSurvey
 from pellucid.data.tables.table import Table
@@ -108,11 +108,6 @@ class TargetColumn(Plain):
             return f"{self.name}: an amount, learned as {unit}."
         shown = ", ".join(self.classes[:10]) + (", …" if len(self.classes) > 10 else "")
         return f"{self.name}: one of {len(self.classes)} classes ({shown})."
-
-    @classmethod
-    def from_json(cls, plain: Mapping[str, Any]) -> "TargetColumn":
-        """The target that `to_json` wrote."""
-        return plain_from_json(cls, plain)
 
 
 def infer_target(survey: ColumnSurvey, table: Table, task: str | None) -> TargetColumn:

@@ -12,7 +12,6 @@ Each is a class; `get` finds it by its Keras name.
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import Any
 
 from pellucid.errors import UsageError
 from pellucid.nn.losses.crossentropy import (
@@ -34,6 +33,7 @@ from pellucid.nn.losses.regression import (
     Poisson,
 )
 from pellucid.nn.losses.several import WeightedSum
+from pellucid.registry import library
 
 __all__ = [
     "CTC",
@@ -56,32 +56,13 @@ __all__ = [
     "SparseCategoricalCrossentropy",
     "SquaredHinge",
     "WeightedSum",
-    "from_json",
     "get",
 ]
 
 LOSSES: dict[str, type[Loss]] = {
-    cls.name: cls
-    for cls in (
-        MeanSquaredError,
-        MeanAbsoluteError,
-        Huber,
-        LogCosh,
-        Poisson,
-        CosineSimilarity,
-        BinaryCrossentropy,
-        CategoricalCrossentropy,
-        SparseCategoricalCrossentropy,
-        KLDivergence,
-        BinaryFocalCrossentropy,
-        CategoricalFocalCrossentropy,
-        Hinge,
-        SquaredHinge,
-        CategoricalHinge,
-        CTC,
-    )
+    cls.name: cls for cls in library(Loss) if "name" in vars(cls) and cls is not WeightedSum
 }
-SHORT = {"mse": "mean_squared_error", "mae": "mean_absolute_error", "kld": "kl_divergence", "logcosh": "log_cosh"}
+SHORT = {alias: name for name, cls in LOSSES.items() for alias in cls.aliases}
 
 
 def get(loss: str | Loss) -> Loss:
@@ -94,14 +75,3 @@ def get(loss: str | Loss) -> Loss:
     near = get_close_matches(str(loss), [*LOSSES, *SHORT], 1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise UsageError(f"loss {loss!r} is not known; {hint}Known: {', '.join(LOSSES)}")
-
-
-def from_json(config: dict[str, Any]) -> Loss:
-    """The loss that `to_json` described."""
-    if config.get("loss") == "WeightedSum":
-        parts = {name: from_json(part) for name, part in zip(config["outputs"], config["losses"], strict=True)}
-        return WeightedSum.of(parts, dict(zip(config["outputs"], config["weights"], strict=True)))
-    known = {cls.__name__: cls for cls in LOSSES.values()}
-    if config.get("loss") not in known:
-        raise UsageError(f"the loss {config.get('loss')!r} is not known; known: {', '.join(known)}")
-    return known[config["loss"]](**{k: v for k, v in config.items() if k != "loss"})

@@ -121,6 +121,7 @@ class KLDivergence(Loss):
     """
 
     name: ClassVar[str] = "kl_divergence"
+    aliases: ClassVar[tuple[str, ...]] = ("kld",)
 
     def check_targets(self, y: Any, units: int) -> None:
         check_probabilities(self, y)

@@ -6,7 +6,7 @@ error that names both, never a silent broadcast to (n, n).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy
@@ -14,16 +14,20 @@ import numpy
 from pellucid.autodiff import Tape, Value, ops
 from pellucid.data.named import each
 from pellucid.errors import ShapeError
+from pellucid.registry import Configured
 
 PROBABILITY_FLOOR = 1e-7
 """Keras' epsilon: probabilities are kept this far from 0 and 1 before their logarithm is taken."""
 
 
 @dataclass(frozen=True)
-class Loss:
+class Loss(Configured):
     """The base of every loss: `rows` says what one row costs."""
 
-    name: ClassVar[str]
+    tag: ClassVar[str] = "loss"
+    name: ClassVar[str] = "loss"
+    aliases: ClassVar[tuple[str, ...]] = ()
+    """Its other names in Keras."""
     link: ClassVar[Literal["sigmoid", "softmax"] | None] = None
     """What turns a logit into a probability."""
     takes_classes: ClassVar[bool] = False
@@ -67,9 +71,6 @@ class Loss:
         if getattr(self, "from_logits", False) and self.link:
             return getattr(ops, self.link)(y_pred)
         return y_pred
-
-    def to_json(self) -> dict[str, Any]:
-        return {"loss": type(self).__name__} | {f.name: getattr(self, f.name) for f in fields(self)}
 
 
 def over_row(costs: Value) -> Value:

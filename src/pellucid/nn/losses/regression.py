@@ -17,6 +17,7 @@ class MeanSquaredError(Loss):
     """The mean of (y_pred - y)² over a row's numbers. y, y_pred: (n, k)."""
 
     name: ClassVar[str] = "mean_squared_error"
+    aliases: ClassVar[tuple[str, ...]] = ("mse",)
 
     def rows(self, y: Any, y_pred: Value) -> Value:
         return over_row(ops.square(y_pred - y))
@@ -27,6 +28,7 @@ class MeanAbsoluteError(Loss):
     """The mean of |y_pred - y| over a row's numbers. y, y_pred: (n, k)."""
 
     name: ClassVar[str] = "mean_absolute_error"
+    aliases: ClassVar[tuple[str, ...]] = ("mae",)
 
     def rows(self, y: Any, y_pred: Value) -> Value:
         return over_row(ops.absolute(y_pred - y))
@@ -61,6 +63,7 @@ class LogCosh(Loss):
     """
 
     name: ClassVar[str] = "log_cosh"
+    aliases: ClassVar[tuple[str, ...]] = ("logcosh",)
 
     def rows(self, y: Any, y_pred: Value) -> Value:
         error = y_pred - y

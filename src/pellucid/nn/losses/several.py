@@ -69,7 +69,3 @@ class WeightedSum(Loss):
 
     def prediction(self, y_pred: Any) -> Any:
         return {name: loss.prediction(y_pred[name]) for name, loss in self.parts.items()}
-
-    def to_json(self) -> dict[str, Any]:
-        parts = [loss.to_json() for loss in self.losses]
-        return {"loss": "WeightedSum", "outputs": list(self.outputs), "losses": parts, "weights": list(self.weights)}

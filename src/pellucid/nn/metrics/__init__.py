@@ -1,11 +1,8 @@
 """Numbers for people: how good a model's predictions are."""
 
-from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any
 
 from pellucid.errors import UsageError
-from pellucid.nn import losses
 from pellucid.nn.metrics.accuracy import Accuracy
 from pellucid.nn.metrics.average_precision import MeanAveragePrecision
 from pellucid.nn.metrics.boxes import BoxIoU, box_iou, detection_average_precision
@@ -23,6 +20,7 @@ from pellucid.nn.metrics.retrieval import F1Score, Precision, Recall
 from pellucid.nn.metrics.roc_auc import ROCAUC
 from pellucid.nn.metrics.sequences import bleu, character_error_rate, edit_distance, word_error_rate
 from pellucid.nn.metrics.top_k import TopKAccuracy
+from pellucid.registry import library
 
 __all__ = [
     "ROCAUC",
@@ -47,40 +45,12 @@ __all__ = [
     "character_error_rate",
     "detection_average_precision",
     "edit_distance",
-    "from_json",
     "get",
     "word_error_rate",
 ]
 
-BY_NAME: dict[str, type[Metric]] = {
-    "acc": Accuracy,
-    "accuracy": Accuracy,
-    "auc": ROCAUC,
-    "binary_accuracy": Accuracy,
-    "box_iou": BoxIoU,
-    "categorical_accuracy": Accuracy,
-    "confusion_matrix": ConfusionMatrix,
-    "f1": F1Score,
-    "f1_score": F1Score,
-    "mae": MeanAbsoluteError,
-    "map": MeanAveragePrecision,
-    "mean_absolute_error": MeanAbsoluteError,
-    "mean_average_precision": MeanAveragePrecision,
-    "mean_squared_error": MeanSquaredError,
-    "mse": MeanSquaredError,
-    "perplexity": Perplexity,
-    "precision": Precision,
-    "r2": R2Score,
-    "r2_score": R2Score,
-    "recall": Recall,
-    "rmse": RootMeanSquaredError,
-    "roc_auc": ROCAUC,
-    "root_mean_squared_error": RootMeanSquaredError,
-    "sparse_categorical_accuracy": Accuracy,
-    "sparse_top_k_categorical_accuracy": TopKAccuracy,
-    "top_k_accuracy": TopKAccuracy,
-    "top_k_categorical_accuracy": TopKAccuracy,
-}
+_named = [cls for cls in library(Metric) if cls.name and "name" in vars(cls)]
+BY_NAME: dict[str, type[Metric]] = dict(sorted((name, cls) for cls in _named for name in (cls.name, *cls.aliases)))
 
 
 def get(metric: str | Metric) -> Metric:
@@ -107,20 +77,3 @@ def get(metric: str | Metric) -> Metric:
     near = get_close_matches(name.lower(), BY_NAME, cutoff=0.75)
     hint = f"did you mean {' or '.join(near)}?" if near else f"expected one of {', '.join(BY_NAME)}"
     raise UsageError(f"unknown metric {metric!r}; {hint}")
-
-
-def from_json(data: Mapping[str, Any]) -> Metric:
-    """The metric that `to_json` wrote; UsageError for a class that is not a metric.
-
-    >>> from_json({"metric": "Accuracy", "threshold": 0.4})
-    Accuracy(name='accuracy', threshold=0.4, ignore_class=None)
-    """
-    if data.get("metric") == "OfOutput":
-        return OfOutput(data["output"], from_json(data["of"]), name=data["name"])
-    if data.get("metric") == "OutputLoss":
-        return OutputLoss(data["output"], losses.from_json(data["loss"]), name=data["name"])
-    known = {kind.__name__: kind for kind in BY_NAME.values()}
-    kind = data.get("metric")
-    if kind not in known:
-        raise UsageError(f"{kind!r} is no metric; expected one of {', '.join(known)}")
-    return known[kind](**{name: value for name, value in data.items() if name != "metric"})

@@ -1,7 +1,7 @@
 """The share of rows whose class is guessed right."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -28,6 +28,13 @@ class Accuracy(Metric):
     threshold: float = 0.5
     ignore_class: int | None = None
     name: str = field(default="accuracy", kw_only=True)
+    higher_is_better: ClassVar[bool | None] = True
+    aliases: ClassVar[tuple[str, ...]] = (
+        "acc",
+        "binary_accuracy",
+        "categorical_accuracy",
+        "sparse_categorical_accuracy",
+    )
 
     def statistics(self, xp: Any, y: Any, y_pred: Any, weight: Any) -> Arrays:
         check_weight(self, y_pred, weight)

@@ -1,7 +1,7 @@
 """How well a ranking puts the rows of a class first, exactly: the area under precision over recall."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -23,6 +23,7 @@ class MeanAveragePrecision(Ranking):
     """
 
     name: str = field(default="mean_average_precision", kw_only=True)
+    aliases: ClassVar[tuple[str, ...]] = ("map",)
 
     @staticmethod
     def of_class(inside: Any, score: Any, weight: Any) -> float:

@@ -5,7 +5,7 @@ A box is (left, top, right, bottom), in any unit, with left â‰¤ right and top â‰
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -56,6 +56,7 @@ class BoxIoU(Metric):
     """
 
     name: str = field(default="box_iou", kw_only=True)
+    higher_is_better: ClassVar[bool | None] = True
 
     def statistics(self, xp: Any, y: Any, y_pred: Any, weight: Any) -> Arrays:
         if tuple(y.shape) != tuple(y_pred.shape) or tuple(y.shape[1:]) != (4,):

@@ -6,7 +6,7 @@ count past 2^24.
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -14,16 +14,22 @@ from numpy.typing import ArrayLike
 
 from pellucid.data.named import each
 from pellucid.errors import DataError, ShapeError
+from pellucid.registry import Configured
 
 Arrays = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Metric(ABC):
+class Metric(Configured, ABC):
     """A number that tells how good predictions are; `name` is its key in the history."""
 
     name: str = field(default="metric", kw_only=True)
 
+    tag: ClassVar[str] = "metric"
+    higher_is_better: ClassVar[bool | None] = None
+    """None where there is no better and worse, or nobody says."""
+    aliases: ClassVar[tuple[str, ...]] = ()
+    """Its other names in Keras and elsewhere."""
     # "sum": add the statistics of batches up. "rows": lay them one after the other along their first axis.
     merge: ClassVar[Literal["sum", "rows"]] = "sum"
     raw: ClassVar[bool] = False
@@ -49,15 +55,6 @@ class Metric(ABC):
         weights = None if weight is None else np.asarray(weight, dtype=np.float64)
         y_pred = each(lambda part: np.asarray(part, dtype=np.float64), y_pred)
         return self.result(self.statistics(np, each(np.asarray, y), y_pred, weights))
-
-    def to_json(self) -> dict[str, Any]:
-        """The metric as plain values: its class name under "metric", then each field.
-
-        >>> from pellucid.nn.metrics import Accuracy
-        >>> Accuracy().to_json()
-        {'metric': 'Accuracy', 'name': 'accuracy', 'threshold': 0.5, 'ignore_class': None}
-        """
-        return {"metric": type(self).__name__} | {f.name: getattr(self, f.name) for f in fields(self)}
 
     def mismatch(self, y: Any, y_pred: Any, fix: str) -> ShapeError:
         """The error for a target and a prediction that do not fit, naming both shapes and the fix."""

@@ -23,21 +23,19 @@ class OfOutput(Metric):
     """
 
     output: str
-    metric: Metric
+    of: Metric
     name: str = field(default="", kw_only=True)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "name", self.name or f"{self.output}_{self.metric.name}")
-        object.__setattr__(self, "merge", self.metric.merge)
+        object.__setattr__(self, "name", self.name or f"{self.output}_{self.of.name}")
+        object.__setattr__(self, "merge", self.of.merge)
+        object.__setattr__(self, "higher_is_better", self.of.higher_is_better)
 
     def statistics(self, xp: Any, y: Any, y_pred: Any, weight: Any) -> Arrays:
-        return self.metric.statistics(xp, y[self.output], y_pred[self.output], weight)
+        return self.of.statistics(xp, y[self.output], y_pred[self.output], weight)
 
     def result(self, statistics: Arrays) -> Any:
-        return self.metric.result(statistics)
-
-    def to_json(self) -> dict[str, Any]:
-        return super().to_json() | {"metric": "OfOutput", "of": self.metric.to_json()}
+        return self.of.result(statistics)
 
 
 @dataclass(frozen=True)
@@ -48,6 +46,7 @@ class OutputLoss(Metric):
     loss: Loss
     name: str = field(default="", kw_only=True)
     raw: ClassVar[bool] = True
+    higher_is_better: ClassVar[bool | None] = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", self.name or f"{self.output}_loss")
@@ -60,6 +59,3 @@ class OutputLoss(Metric):
 
     def result(self, statistics: Arrays) -> float:
         return float(ratio(statistics["total"], statistics["count"], np.nan))
-
-    def to_json(self) -> dict[str, Any]:
-        return super().to_json() | {"loss": self.loss.to_json()}

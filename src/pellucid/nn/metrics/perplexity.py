@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -28,6 +28,7 @@ class Perplexity(Metric):
 
     ignore_class: int | None = None
     name: str = field(default="perplexity", kw_only=True)
+    higher_is_better: ClassVar[bool | None] = False
 
     def statistics(self, xp: Any, y: Any, y_pred: Any, weight: Any) -> Arrays:
         places = tuple(y_pred.shape[:-1])

@@ -16,6 +16,7 @@ class Ranking(Metric):
     """The mean of a number over the classes for which it is defined; for y_pred (n, 1) that of class 1."""
 
     merge: ClassVar[Literal["sum", "rows"]] = "rows"
+    higher_is_better: ClassVar[bool | None] = True
 
     @staticmethod
     @abstractmethod

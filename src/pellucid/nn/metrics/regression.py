@@ -27,6 +27,8 @@ class _Regression(Metric):
 
 @dataclass(frozen=True)
 class _MeanError(_Regression):
+    higher_is_better: ClassVar[bool | None] = False
+
     def error(self, xp: Any, difference: Any) -> Any:
         raise NotImplementedError
 
@@ -51,6 +53,7 @@ class MeanSquaredError(_MeanError):
     """
 
     name: str = field(default="mean_squared_error", kw_only=True)
+    aliases: ClassVar[tuple[str, ...]] = ("mse",)
 
     def error(self, xp: Any, difference: Any) -> Any:
         return difference * difference
@@ -65,6 +68,7 @@ class RootMeanSquaredError(MeanSquaredError):
     """
 
     name: str = field(default="root_mean_squared_error", kw_only=True)
+    aliases: ClassVar[tuple[str, ...]] = ("rmse",)
 
     def result(self, statistics: Arrays) -> float:
         return float(np.sqrt(super().result(statistics)))
@@ -79,6 +83,7 @@ class MeanAbsoluteError(_MeanError):
     """
 
     name: str = field(default="mean_absolute_error", kw_only=True)
+    aliases: ClassVar[tuple[str, ...]] = ("mae",)
 
     def error(self, xp: Any, difference: Any) -> Any:
         return xp.abs(difference)
@@ -98,6 +103,8 @@ class R2Score(_Regression):
     """
 
     name: str = field(default="r2_score", kw_only=True)
+    higher_is_better: ClassVar[bool | None] = True
+    aliases: ClassVar[tuple[str, ...]] = ("r2",)
 
     # One row a batch: sums of squares alone would cancel in float32 where the mean is large.
     merge: ClassVar[Literal["sum", "rows"]] = "rows"

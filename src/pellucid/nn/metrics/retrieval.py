@@ -1,7 +1,7 @@
 """Precision, recall and F1: how many rows put in a class belong there, how many of its rows are found."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -19,6 +19,7 @@ class _Retrieval(Metric):
     `actual` ("weighted"), or the same of the sums over all classes ("micro").
     """
 
+    higher_is_better: ClassVar[bool | None] = True
     average: Average = "macro"
     threshold: float = 0.5
 
@@ -99,6 +100,7 @@ class F1Score(_Retrieval):
     """
 
     name: str = field(default="f1_score", kw_only=True)
+    aliases: ClassVar[tuple[str, ...]] = ("f1",)
 
     def share(self, hits: Any, guessed: Any, actual: Any) -> tuple[Any, Any]:
         return 2 * hits, guessed + actual

@@ -1,7 +1,7 @@
 """The area under the ROC curve, exactly: how often a row of a class scores above a row that is not in it."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -24,6 +24,7 @@ class ROCAUC(Ranking):
     """
 
     name: str = field(default="auc", kw_only=True)
+    aliases: ClassVar[tuple[str, ...]] = ("roc_auc",)
 
     @staticmethod
     def of_class(inside: Any, score: Any, weight: Any) -> float:

@@ -1,7 +1,7 @@
 """The share of rows whose class is among the few most probable ones."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -22,6 +22,8 @@ class TopKAccuracy(Metric):
 
     k: int = 5
     name: str = field(default="top_k_accuracy", kw_only=True)
+    higher_is_better: ClassVar[bool | None] = True
+    aliases: ClassVar[tuple[str, ...]] = ("top_k_categorical_accuracy", "sparse_top_k_categorical_accuracy")
 
     def __post_init__(self) -> None:
         if isinstance(self.k, bool) or not isinstance(self.k, int) or self.k < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
