@@ -93,7 +93,7 @@ def opened(place: Path, steps: list[int]) -> None:
     run = pl.open_run(place)
     for n in steps:
         step = run.at(n)
-        print(json.dumps([n, step.loss.tobytes().hex(), digest(step.after), step.exact, step.coarse]), flush=True)
+        print(json.dumps([n, step.loss.tobytes().hex(), digest(step.after), step.exact, step.fidelity]), flush=True)
 
 
 def replay(count: int, seed: int, engine: str = "xla", kinds: tuple[str, ...] = tuple(KINDS)) -> Counter[str]:

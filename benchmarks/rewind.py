@@ -104,7 +104,7 @@ def opening(name: str, units: tuple[int, ...], given: Data, batch: int, steps: i
     run.at(numbers[0] - 1)  # the way to the first of them
     opened = [timed(lambda n=n: run.at(n)) for n in numbers]
     found = median(seconds for seconds, _ in opened)
-    coarse = {step.coarse for _, step in opened}
+    coarse = {step.fidelity for _, step in opened}
     exact = sum(step.exact for _, step in opened)
     return (
         f"opening   {name:<16} {1e3 * found:7.1f} ms for a step of {1e3 * own:.3f} ms; goal, 3 times that and 50 ms: "

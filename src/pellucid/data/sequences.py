@@ -9,8 +9,8 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from pellucid.arguments import whole
 from pellucid.autodiff.random import permutation
-from pellucid.data.arguments import whole
 from pellucid.data.text import END, PAD, START, Ids, Tokenizer
 from pellucid.errors import DataError, ShapeError, UsageError
 

@@ -16,17 +16,14 @@ import numpy
 from pellucid.autodiff import Array, namespace
 from pellucid.data.dataset import Batch
 from pellucid.data.named import each
-from pellucid.engine.step import Arrays, Pass, Report, State, Step, given, last_row, packed, unpacked
+from pellucid.engine.fidelity import Fidelity
+from pellucid.engine.step import Arrays, Pass, Report, State, Step, given, packed, unpacked
 from pellucid.errors import UsageError
 
 EngineName = Literal["xla", "numpy"]
 PACK_BELOW = 20_000
 """Models with fewer weights train faster with all of them in one vector: one update instead of one for each
 array. Above it, copying the vector costs more than it saves."""
-
-
-FINEST, COARSEST = 0, 4
-"""How much of a tape a tapped program keeps: see `_kept`."""
 
 
 class Engine(Protocol):
@@ -42,8 +39,8 @@ class Engine(Protocol):
         """Trains on the first `count` batches; each number of the report has a first axis of `count`."""
         ...
 
-    def tap(self, state: State, batches: Batch, coarse: int) -> tuple[State, Tapped]:
-        """Trains on the first batch alone, and keeps the numbers of its pass, from FINEST to COARSEST."""
+    def tap(self, state: State, batches: Batch, fidelity: Fidelity) -> tuple[State, Tapped]:
+        """Trains on the first batch alone, and keeps as many numbers of its pass as the fidelity says."""
         ...
 
     def predict(self, state: State, batch: Batch) -> tuple[numpy.ndarray[Any, Any], Any]:
@@ -57,7 +54,7 @@ class Tapped(NamedTuple):
     done: Pass
     """Which rows the tape has; where the step was compiled, their outputs stand for numbers."""
     outputs: list[Array | None]
-    """Each row's numbers; None for those that the program does not keep (see `_kept`)."""
+    """Each row's numbers; None for those that the program does not keep (see Fidelity)."""
     gradients: Arrays
     """Empty where they are not kept."""
 
@@ -93,7 +90,7 @@ class NumpyEngine:
         }
         return state, Report(losses, metrics)
 
-    def tap(self, state: State, batches: Batch, coarse: int) -> tuple[State, Tapped]:
+    def tap(self, state: State, batches: Batch, fidelity: Fidelity) -> tuple[State, Tapped]:
         with numpy.errstate(all="ignore"):
             after, _, done = self.step.opened(state, batches.map(lambda array: array[0]))
         return after, Tapped(done, [row.output for row in done.loss.tape.nodes], done.gradients)
@@ -137,12 +134,12 @@ class XlaEngine:
             rows, y_pred = self._evaluate(state, batch)
             return numpy.asarray(rows), each(numpy.asarray, y_pred)
 
-    def tap(self, state: State, batches: Batch, coarse: int) -> tuple[State, Tapped]:
+    def tap(self, state: State, batches: Batch, fidelity: Fidelity) -> tuple[State, Tapped]:
         with self.precision():
-            after, kept, gradients = self._tap(state, batches, 1, coarse)
+            after, kept, gradients = self._tap(state, batches, 1, fidelity)
             done = self._passes[batches.shape]
             numbers = iter(kept)
-            outputs = [numpy.asarray(next(numbers)) if keep else None for keep in _kept(done, coarse)]
+            outputs = [numpy.asarray(next(numbers)) if keep else None for keep in fidelity.kept(done)]
         return after.ordered(state), Tapped(done, outputs, gradients)
 
     def compiled(self, program: Any) -> Any:
@@ -164,7 +161,9 @@ class XlaEngine:
         after, reports, _ = self._loop(one, state, batches, count)
         return after, reports
 
-    def _opened(self, state: State, batches: Batch, count: Any, coarse: int) -> tuple[State, list[Array], Arrays]:
+    def _opened(
+        self, state: State, batches: Batch, count: Any, fidelity: Fidelity
+    ) -> tuple[State, list[Array], Arrays]:
         """The same loop with the numbers of its last pass kept.
 
         It is the same loop so that XLA rounds alike: a single step outside of one is rounded otherwise.
@@ -174,9 +173,10 @@ class XlaEngine:
             after, report, done = self.step.opened(now, batch)
             self._passes[batches.shape] = done
             rows = done.loss.tape.nodes
-            kept = [row.output for row, keep in zip(rows, _kept(done, coarse), strict=True) if keep]
+            kept = [row.output for row, keep in zip(rows, fidelity.kept(done), strict=True) if keep]
             # Measured gradients are on no tape, so that they cannot be worked out from one.
-            return after, report, (kept, done.gradients if coarse < 2 or self.step.method is not None else {})
+            wanted = fidelity <= Fidelity.PRODUCTS or self.step.method is not None
+            return after, report, (kept, done.gradients if wanted else {})
 
         after, _, (kept, gradients) = self._loop(one, state, batches, count)
         return after, kept, gradients
@@ -231,28 +231,6 @@ class _Packing:
         for (slot, like), values in zip(self.slots.items(), slots, strict=True):
             optimizer |= {f"{slot}/{path}": a for path, a in unpacked(xp, values, like).items()}
         return State(unpacked(xp, vector, self.like), optimizer, untrained)
-
-
-def _kept(done: Pass, coarse: int) -> list[bool]:
-    """Which rows a tapped program keeps; the others are worked out again from those.
-
-    XLA computes several rows in one go, and rounds otherwise when a row in their midst is wanted too. So at the finest,
-    all rows are kept but those between prediction and loss; then all that are no elementwise ops, which are what is
-    mostly computed in one go (1); of these, those of the forward pass alone (2); then the outputs of the outermost
-    layers (3); then only what was given (4).
-    """
-    rows = done.loss.tape.nodes
-    loss = range(last_row(done.y_pred) + 1, done.loss.node.index + 1)
-    if coarse == FINEST:
-        return [row.op is None or row.index not in loss for row in rows]
-    if coarse < 3:
-        last = len(rows) if coarse == 1 else loss.start
-        return [
-            row.op is None or (row.index < last and row.index not in loss and not row.op.elementwise) for row in rows
-        ]
-    outputs = {row.path: row.index for row in rows[: loss.start] if row.op is not None and row.path}
-    wanted = {index for path, index in outputs.items() if coarse == 3 and "/" not in path}
-    return [row.op is None or row.index in wanted for row in rows]
 
 
 def _evaluate(step: Step, state: State, batch: Batch) -> tuple[Any, Any]:

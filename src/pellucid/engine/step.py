@@ -172,7 +172,7 @@ def given(tape: Tape, name: str, arrays: Named) -> Named:
     return gathered(name, {path: tape.given(path, array) for path, array in flat(name, arrays).items()})
 
 
-def last_row(y_pred: Named) -> int:
+def last_node(y_pred: Named) -> int:
     """The row of the tape where the prediction is whole."""
     return max(value.node.index for value in flat("", y_pred).values())
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from pellucid.arguments import whole
 from pellucid.autodiff.backend import in_turn
 from pellucid.autodiff.random import keep_mask
 from pellucid.autodiff.tape import Array
@@ -42,8 +43,7 @@ class SPSA(Configured):
     def __post_init__(self) -> None:
         if not 0 < self.eps < float("inf"):
             raise UsageError(f"SPSA(eps={self.eps!r}): eps is a positive number, as 1e-4")
-        if isinstance(self.samples, bool) or not isinstance(self.samples, int) or self.samples < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise UsageError(f"SPSA(samples={self.samples!r}): samples is a whole number, 1 or more")
+        whole("samples", self.samples, of=self)
 
     def direction(self, xp: Any, seed: Any, step: Any, sample: Any, length: int) -> Array:
         """The direction of one sample of one step, a function of these numbers alone: (length,) of -1.0 and 1.0."""

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy
 
+from pellucid.arguments import whole
 from pellucid.autodiff import Array, Node, Tape, Value, gradients, ops
 from pellucid.autodiff.random import permutation
 from pellucid.data.dataset import Numbers, input_of
@@ -60,8 +61,8 @@ def attribution(
 
     Source: Shrikumar et al. (2016), arXiv:1605.01713; Baehrens et al. (2010), jmlr.org/papers/v11/baehrens10a.html.
     """
-    if sample is not None and sample < 1:
-        raise UsageError(f"sample={sample}: how many gradients to measure is a whole number, 1 or more")
+    if sample is not None:
+        whole("sample", sample)
     rows = each(lambda a: a.astype("float64"), input_of(x, "float64"))
     if odd := {name: a.shape for name, a in flat("x", rows).items() if len(a) != 1}:
         raise ShapeError(f"attribution explains one row, but the shapes are {odd}: give the model one, as x[3:4]")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy
 
-from pellucid.data.arguments import whole
+from pellucid.arguments import whole
 from pellucid.data.dataset import Numbers
 from pellucid.errors import UsageError
 from pellucid.inference.generation import Alternative, Continuation, continuation, likeliest

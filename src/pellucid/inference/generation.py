@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy
 
+from pellucid.arguments import whole
 from pellucid.autodiff.random import uniform
-from pellucid.data.arguments import whole
 from pellucid.data.dataset import Numbers
 from pellucid.errors import UsageError
 from pellucid.inference.prefixes import Prefixes, Prompts

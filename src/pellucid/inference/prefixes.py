@@ -12,8 +12,8 @@ from weakref import WeakKeyDictionary
 
 import numpy
 
+from pellucid.arguments import whole
 from pellucid.autodiff import Tape, Value, namespace, ops
-from pellucid.data.arguments import whole
 from pellucid.data.arrays import as_array
 from pellucid.data.dataset import Numbers
 from pellucid.data.named import first

@@ -12,8 +12,8 @@ from typing import Any, ClassVar, Self
 import numpy
 
 from pellucid import optim
+from pellucid.arguments import whole
 from pellucid.autodiff import Tape, Value
-from pellucid.data.arguments import whole
 from pellucid.data.arrays import as_array
 from pellucid.data.dataset import Dataset, input_of
 from pellucid.data.named import each, first

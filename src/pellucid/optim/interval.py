@@ -2,6 +2,7 @@
 
 from math import inf
 
+from pellucid.arguments import whole
 from pellucid.errors import UsageError
 
 
@@ -30,14 +31,11 @@ def check_count(owner: object, name: str, optional: bool = False) -> None:
     >>> check_count(SimpleNamespace(steps=0), "steps")
     Traceback (most recent call last):
         ...
-    pellucid.errors.UsageError: SimpleNamespace: steps is 0; expected a whole number, 1 or more
+    pellucid.errors.UsageError: SimpleNamespace(steps=0): a whole number, 1 or more
     """
     value = getattr(owner, name)
-    if optional and value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        where = type(owner).__name__
-        raise UsageError(f"{where}: {name} is {value!r}; expected a whole number, 1 or more")
+    if not optional or value is not None:
+        whole(name, value, of=owner)
 
 
 def _holds(interval: str, value: float) -> bool:

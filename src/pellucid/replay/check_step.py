@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pellucid.arguments import whole
 from pellucid.autodiff import Value
 from pellucid.autodiff.random import permutation
 from pellucid.data.dataset import Batch
 from pellucid.engine.step import State, Step
-from pellucid.errors import UsageError
 from pellucid.gradcheck import GradientReport, check
 from pellucid.gradcheck.restart import Progress, Restart
 
@@ -44,8 +44,8 @@ def check_step(
 
 def _places(loss: Value, values: Mapping[str, Value], sample: int | None) -> dict[str, Any] | None:
     """Which numbers of each parameter are checked; None for all."""
-    if sample is not None and sample < 1:
-        raise UsageError(f"sample={sample}: how many weights to check is a whole number, 1 or more")
+    if sample is not None:
+        whole("sample", sample)
     sizes = {path: value.array.size for path, value in values.items()}
     total = sum(sizes.values())
     left = sample or _affordable(loss, values)

@@ -13,20 +13,12 @@ import numpy
 from pellucid.autodiff import Tape, Value
 from pellucid.data.dataset import Batch, Numbers
 from pellucid.data.named import Named
-from pellucid.engine.step import Arrays, State, Step, last_row
+from pellucid.engine.fidelity import Fidelity
+from pellucid.engine.step import Arrays, State, Step, last_node
 from pellucid.explain.step_view import StepView
 from pellucid.gradcheck import FiniteDifference, GradientReport, central
 from pellucid.pages.page import Page
 from pellucid.replay.check_step import check_step
-
-OWN = (
-    "every number",
-    "every product, sum and reduction, forward and back,",
-    "every product, sum and reduction of the forward pass",
-    "the outermost layers' outputs",
-    "weights and loss",
-)
-"""What of an opened step is the compiled step's own, by OpenStep.coarse."""
 
 
 class OpenBatch(NamedTuple):
@@ -79,10 +71,9 @@ class OpenStep:
     """The largest difference between a replayed loss on the way here and the recorded one: 0 on the same machine."""
     faithful: bool = True
     """Whether the step that kept every number ended in the same state, bit for bit, as the one that kept none."""
-    coarse: int = 0
-    """0: every number is the compiled step's own; 1: those of all ops that are not elementwise are; 2: those of the
-    forward pass alone; 3: the outputs of the outermost layers; 4: the weights and the loss. The others are worked out
-    from those, and can differ from what the step held in its registers in their last digits."""
+    fidelity: Fidelity = Fidelity.EVERY_NUMBER
+    """Which of the numbers are the compiled step's own. The others are worked out from those, and can differ from what
+    the step held in its registers in their last digits."""
     elsewhere: str = ""
     """What was otherwise where the run was recorded: "numpy 2.3.1, here 2.4.0"."""
 
@@ -94,7 +85,7 @@ class OpenStep:
     @property
     def values(self) -> dict[str, Numbers]:
         """What each layer gave, by path."""
-        last = last_row(self.prediction)
+        last = last_node(self.prediction)
         forward = [row for row in self.tape.nodes[: last + 1] if row.op is not None and row.backward_of is None]
         return {row.path: row.output for row in forward if row.path}
 
@@ -163,8 +154,8 @@ class OpenStep:
             return f"approximate: on the way here a loss differs by {self.drift:+.3g} from the recorded one" + (
                 f" (recorded with {self.elsewhere})" if self.elsewhere else ""
             )
-        rest = f" ({OWN[self.coarse]} as the compiled step had them; the other numbers worked out from those)"
-        return "the same, bit for bit, as recorded" + (rest if self.coarse else "")
+        rest = f" ({self.fidelity.sentence} as the compiled step had them; the other numbers worked out from those)"
+        return "the same, bit for bit, as recorded" + (rest if self.fidelity else "")
 
     @cached_property
     def view(self) -> StepView:

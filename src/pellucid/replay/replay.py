@@ -18,7 +18,8 @@ import numpy
 from pellucid.autodiff import Node, Tape, Value
 from pellucid.data.dataset import Batch, Dataset, Numbers, Plan, chunks
 from pellucid.data.named import each
-from pellucid.engine.engines import COARSEST, FINEST, Engine, Tapped
+from pellucid.engine.engines import Engine, Tapped
+from pellucid.engine.fidelity import Fidelity
 from pellucid.engine.loop import Totals
 from pellucid.engine.step import Arrays, State, Step
 from pellucid.errors import RunError
@@ -48,8 +49,8 @@ class Replay:
     drift: dict[int, float] = field(default_factory=dict[int, float])
     """Of each replayed step whose loss is not the recorded one, bit for bit: the difference."""
     _near: list[Checkpoint] = field(default_factory=list[Checkpoint])
-    _coarse: dict[tuple[int, ...], int] = field(default_factory=dict[tuple[int, ...], int])
-    """By shape of the batches: how coarsely numbers are kept so that the step's bits stay as they are."""
+    _fidelity: dict[tuple[int, ...], Fidelity] = field(default_factory=dict[tuple[int, ...], Fidelity])
+    """By shape of the batches: how many numbers are kept so that the step's bits stay as they are."""
 
     def open(self, number: int) -> OpenStep:
         """Step `number`, with every number of it."""
@@ -59,7 +60,7 @@ class Replay:
         batches = self.data.stack([places], length)
         state = self.engine.start(before.state)
         after, report = self.engine.run(state, batches, 1)
-        tapped, coarse, faithful = self._tapped(state, batches, after)
+        tapped, fidelity, faithful = self._tapped(state, batches, after)
         loss = report.loss[0]
         self._compare(number, report.loss)
         totals = Totals(self.step.metrics, before.totals)
@@ -83,7 +84,7 @@ class Replay:
             recorded=self._recorded(number),
             drift=max(self.drift.values(), key=abs, default=0.0),
             faithful=faithful,
-            coarse=coarse,
+            fidelity=fidelity,
             elsewhere=self.elsewhere,
         )
 
@@ -115,15 +116,17 @@ class Replay:
         self._keep(found)
         return found
 
-    def _tapped(self, state: State, batches: Batch, after: State) -> tuple[Tapped, int, bool]:
-        """The step with as many of its numbers as leave its bits alone, how coarse that is, and whether it does."""
+    def _tapped(self, state: State, batches: Batch, after: State) -> tuple[Tapped, Fidelity, bool]:
+        """The step with as many of its numbers as leave its bits alone, how many that is, and whether it does."""
         shape = batches.shape
-        finest = self._coarse.get(shape, FINEST)
-        for coarse in range(finest, COARSEST + 1):
-            again, tapped = self.engine.tap(state, batches, coarse)
+        finest = self._fidelity.get(shape, Fidelity.EVERY_NUMBER)
+        for fidelity in Fidelity:
+            if fidelity < finest:
+                continue
+            again, tapped = self.engine.tap(state, batches, fidelity)
             if _same(after, again):
-                self._coarse[shape] = coarse
-                return tapped, coarse, True
+                self._fidelity[shape] = fidelity
+                return tapped, fidelity, True
         return self.engine.tap(state, batches, finest)[1], finest, False
 
     def _recorded(self, number: int) -> Any:

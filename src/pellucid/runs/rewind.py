@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 import numpy
 
 from pellucid import optim
-from pellucid.data.arguments import whole
+from pellucid.arguments import whole
 from pellucid.engine.step import Arrays, State
 from pellucid.errors import UsageError
 from pellucid.fit.callbacks import Callback, revived, written

@@ -185,7 +185,7 @@ def test_the_way_back_is_the_way_there_reversed(length, size, stride, dilation, 
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: pl.Conv2D(0, 3), r"Conv2D\(filters=0\): filters is a whole number, 1 or more"),
+        (lambda: pl.Conv2D(0, 3), r"Conv2D\(filters=0\): a whole number, 1 or more"),
         (lambda: pl.Conv2D(4, 0), r"kernel_size=0.*or 2 of them \(height, width\)"),
         (lambda: pl.Conv2D(4, (3, 3, 3)), r"kernel_size=\(3, 3, 3\)"),
         (lambda: pl.Conv2D(4, 3, 1.5), r"strides=1\.5"),

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from pellucid.data.arguments import whole
+from pellucid.arguments import whole
 from pellucid.data.files.labelled_files import NO_CLASS, LabelledFiles
 from pellucid.data.files.pictures import MOST_PIXELS, Look, each, rendered, upright
 from pellucid.data.files.placement import placement

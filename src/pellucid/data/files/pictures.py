@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid.data.arguments import whole
+from pellucid.arguments import whole
 from pellucid.data.files.labelled_files import Found, LabelledFiles, find_files
 from pellucid.data.files.placement import FITS, placement
 from pellucid.data.rows import MEMORY_LIMIT, filling, room

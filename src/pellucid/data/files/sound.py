@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pellucid.data.arguments import whole
+from pellucid.arguments import whole
 from pellucid.data.files.labelled_files import LabelledFiles, find_files
 from pellucid.data.files.spectrogram import Bands, Signal
 from pellucid.data.rows import MEMORY_LIMIT, filling, room

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid.data.arguments import whole
+from pellucid.arguments import whole
 from pellucid.errors import DataError, UsageError
 
 Signal = NDArray[np.float32]

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from pellucid.data.tables.category_name import Coded
+from pellucid.data.tables.category_name import CategoryName
 from pellucid.data.tables.cells import Flags, read_labels
 from pellucid.data.tables.plain import Plain
 
@@ -51,7 +51,7 @@ class Category(Plain):
     def feature_names(self) -> list[str]:
         """What to call each of them."""
         if self.encoding == "embedding":
-            return [Coded(self.name, ("other", "missing", *self.values))]
+            return [CategoryName(self.name, ("other", "missing", *self.values))]
         names = [f"{self.name}={value}" for value in self.values]
         return names + [f"{self.name} missing"] * self.lacking + [f"{self.name}=(other)"] * self.other
 

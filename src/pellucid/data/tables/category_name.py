@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 
-class Coded(str):
+class CategoryName(str):
     """A feature's name that knows what its values mean.
 
-    >>> city = Coded("city", ["other", "missing", "Rome"])
+    >>> city = CategoryName("city", ["other", "missing", "Rome"])
     >>> city, city.of(2.0), city.of(9.0)
     ('city', 'city: Rome', 'city')
     """
@@ -14,7 +14,7 @@ class Coded(str):
     __slots__ = ("meanings",)
     meanings: Sequence[str]
 
-    def __new__(cls, name: str, meanings: Sequence[str]) -> "Coded":
+    def __new__(cls, name: str, meanings: Sequence[str]) -> "CategoryName":
         made = super().__new__(cls, name)
         made.meanings = meanings
         return made
@@ -27,4 +27,4 @@ class Coded(str):
 
 def said(name: str, value: float) -> str:
     """What a number is called: its name, and of a code its meaning."""
-    return name.of(value) if isinstance(name, Coded) else name
+    return name.of(value) if isinstance(name, CategoryName) else name

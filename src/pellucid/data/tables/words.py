@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from pellucid.data.sequences import pad_sequences
-from pellucid.data.tables.category_name import Coded
+from pellucid.data.tables.category_name import CategoryName
 from pellucid.data.tables.cells import Flags, read_labels
 from pellucid.data.tables.plain import Plain
 from pellucid.data.text import PAD, Ids, Tokenizer
@@ -50,7 +50,7 @@ class Words(Plain):
     def feature_names(self) -> list[str]:
         """What to call each of them; each knows the words that its numbers stand for."""
         meanings = ("no word", "unknown word", *self.tokens[2:])
-        return [Coded(f"{self.name} word {i + 1}", meanings) for i in range(self.length)]
+        return [CategoryName(f"{self.name} word {i + 1}", meanings) for i in range(self.length)]
 
     @cached_property
     def tokenizer(self) -> Tokenizer:

@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from pellucid.arguments import whole
 from pellucid.autodiff import Value, namespace, ops
-from pellucid.errors import ShapeError, UsageError
+from pellucid.errors import ShapeError
 from pellucid.nn import weights
 from pellucid.nn.activations import Activation
 from pellucid.nn.activations import check as check_activation
@@ -52,8 +53,8 @@ class MultiHeadAttention(Layer, Kernel, Bias):
     def __post_init__(self) -> None:
         for name in ("num_heads", "key_dim", "value_dim", "output_shape"):
             value = getattr(self, name)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-                raise UsageError(f"MultiHeadAttention({name}={value!r}): it is a whole number, 1 or more")
+            if value is not None:
+                whole(name, value, of=self)
         weights.check(self)
         self.drop = Dropout(self.dropout)
 

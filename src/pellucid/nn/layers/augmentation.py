@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from pellucid.arguments import whole
 from pellucid.autodiff import Value, namespace, ops, random
 from pellucid.errors import ShapeError, UsageError
 from pellucid.nn.layer import Layer
@@ -133,7 +134,7 @@ class RandomCrop(Layer):
 
     def __post_init__(self) -> None:
         for name in ("height", "width"):
-            spatial.whole(self, name, getattr(self, name))
+            whole(name, getattr(self, name), of=self)
 
     def __call__(self, x: Value) -> Value:
         spatial.check_rank(self, x, 2)

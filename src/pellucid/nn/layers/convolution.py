@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from pellucid.arguments import whole
 from pellucid.autodiff import Value, ops
 from pellucid.autodiff.windows import Edges, settings
 from pellucid.errors import ShapeError, UsageError
@@ -29,11 +30,11 @@ class Convolution(Layer, Kernel, Bias):
     rank: ClassVar[int] = 0
 
     def __post_init__(self) -> None:
-        spatial.whole(self, "filters", self.filters)
+        whole("filters", self.filters, of=self)
         spatial.each(self, "kernel_size", self.kernel_size, self.rank)
         spatial.check_padding(self, self.padding, ("valid", "same", "causal") if self.rank == 1 else ("valid", "same"))
         check_steps(self, self.strides, self.dilation_rate, self.rank)
-        if self.filters % spatial.whole(self, "groups", self.groups):
+        if self.filters % whole("groups", self.groups, of=self):
             raise UsageError(
                 f"{type(self).__name__}(filters={self.filters}, groups={self.groups}): the filters are shared out "
                 "evenly among the groups, so groups has to divide filters"
@@ -164,7 +165,7 @@ class Conv2DTranspose(Layer, Kernel, Bias):
     use_bias: bool = True
 
     def __post_init__(self) -> None:
-        spatial.whole(self, "filters", self.filters)
+        whole("filters", self.filters, of=self)
         spatial.each(self, "kernel_size", self.kernel_size, 2)
         spatial.check_padding(self, self.padding, ("valid", "same"))
         strides, _ = check_steps(self, self.strides, self.dilation_rate, 2)

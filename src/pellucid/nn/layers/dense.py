@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from pellucid.arguments import whole
 from pellucid.autodiff import Value, ops
-from pellucid.errors import ShapeError, UsageError
+from pellucid.errors import ShapeError
 from pellucid.nn import activations, weights
 from pellucid.nn.activations import activate
 from pellucid.nn.layer import Layer
@@ -32,8 +33,7 @@ class Dense(Layer, Kernel, Bias):
     use_bias: bool = True
 
     def __post_init__(self) -> None:
-        if isinstance(self.units, bool) or not isinstance(self.units, int) or self.units < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise UsageError(f"Dense(units={self.units!r}): units is a whole number, 1 or more")
+        whole("units", self.units, of=self)
         activations.check(self.activation)
         weights.check(self)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pellucid.arguments import whole
 from pellucid.autodiff import Value, ops
 from pellucid.autodiff.windows import settings
 from pellucid.nn import activations, weights
@@ -78,7 +79,7 @@ class SeparableConv2D(Layer, DepthwiseKernel, PointwiseKernel, Bias):
     use_bias: bool = True
 
     def __post_init__(self) -> None:
-        spatial.whole(self, "filters", self.filters)
+        whole("filters", self.filters, of=self)
         check_depthwise(self)
 
     def __call__(self, x: Value) -> Value:
@@ -96,7 +97,7 @@ def check_depthwise(layer: DepthwiseConv2D | SeparableConv2D) -> None:
     """UsageError for settings out of range."""
     spatial.each(layer, "kernel_size", layer.kernel_size, 2)
     spatial.check_padding(layer, layer.padding, ("valid", "same"))
-    spatial.whole(layer, "depth_multiplier", layer.depth_multiplier)
+    whole("depth_multiplier", layer.depth_multiplier, of=layer)
     check_steps(layer, layer.strides, layer.dilation_rate, 2)
     activations.check(layer.activation)
     weights.check(layer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pellucid.arguments import whole
 from pellucid.autodiff import Value, ops
 from pellucid.errors import ShapeError, UsageError
 from pellucid.nn import weights
@@ -115,8 +116,8 @@ class GroupNormalization(Layer, GammaBeta):
 
     def __post_init__(self) -> None:
         _check(self, self.epsilon)
-        if self.groups < 1 and self.groups != -1:
-            raise UsageError(f"GroupNormalization(groups={self.groups!r}): it is a whole number, 1 or more, or -1")
+        if self.groups != -1:  # which is a group for each channel
+            whole("groups", self.groups, of=self)
 
     def __call__(self, x: Value) -> Value:
         (axis,) = feature_axes(self, x, self.axis)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from pellucid.arguments import whole
 from pellucid.autodiff import Value, namespace, ops
 from pellucid.autodiff.random import Real, keep_mask
 from pellucid.autodiff.recurrence import Cell, States, recur
@@ -38,8 +39,7 @@ class Recurrent(Layer, Kernel, RecurrentKernel, Bias):
 
     def __post_init__(self) -> None:
         kind = type(self).__name__
-        if isinstance(self.units, bool) or not isinstance(self.units, int) or self.units < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise UsageError(f"{kind}(units={self.units!r}): units is a whole number, 1 or more")
+        whole("units", self.units, of=self)
         check_activation(self.activation)
         for name in ("dropout", "recurrent_dropout"):
             if not 0 <= getattr(self, name) < 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any, Literal, get_args
 
+from pellucid.arguments import whole
 from pellucid.autodiff import Value, ops
 from pellucid.errors import ShapeError, UsageError
 from pellucid.nn import weights
@@ -38,9 +39,7 @@ class Embedding(Layer):
 
     def __post_init__(self) -> None:
         for name in ("input_dim", "output_dim"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise UsageError(f"Embedding({name}={value!r}): it is a whole number, 1 or more")
+            whole(name, getattr(self, name), of=self)
         weights.check(self)
 
     def __call__(self, x: Value) -> Value:

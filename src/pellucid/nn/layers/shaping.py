@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from pellucid.arguments import whole
 from pellucid.autodiff import Value, ops
 from pellucid.errors import ShapeError, UsageError
 from pellucid.nn.layer import Layer
@@ -76,8 +77,7 @@ class RepeatVector(Layer):
     n: int
 
     def __post_init__(self) -> None:
-        if isinstance(self.n, bool) or not isinstance(self.n, int) or self.n < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise UsageError(f"RepeatVector(n={self.n!r}): n is a whole number, 1 or more")
+        whole("n", self.n, of=self)
 
     def __call__(self, x: Value) -> Value:
         if x.ndim != 2:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from pellucid.arguments import is_whole
 from pellucid.autodiff import Value
 from pellucid.autodiff.windows import Edges, Sizes, Sweep, same, sweeps
 from pellucid.errors import ShapeError, UsageError
@@ -12,17 +13,6 @@ from pellucid.errors import ShapeError, UsageError
 Size = int | Sequence[int]
 """One number for all spatial axes, or one for each."""
 AXES = {1: "steps", 2: "height, width", 3: "depth, height, width"}
-
-
-def is_whole(value: Any, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-def whole(owner: object, name: str, value: Any, least: int = 1) -> int:
-    """The value, or UsageError where it is no whole number from `least` on."""
-    if not is_whole(value, least):
-        raise UsageError(f"{type(owner).__name__}({name}={value!r}): {name} is a whole number, {least} or more")
-    return value
 
 
 def each(owner: object, name: str, value: Any, rank: int, least: int = 1) -> Sizes:

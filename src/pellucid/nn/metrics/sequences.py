@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from math import exp, log
 from typing import Any
 
+from pellucid.arguments import whole
 from pellucid.errors import UsageError
 
 
@@ -78,8 +79,7 @@ def bleu(
     Source: Papineni, Roukos, Ward, Zhu (2002), doi:10.3115/1073083.1073135.
     """
     _as_many(references, hypotheses)
-    if n < 1:
-        raise UsageError(f"bleu: n is {n!r}; expected a whole number, 1 or more")
+    whole("n", n, of="bleu")
     hits, runs, written, wanted = [0] * n, [0] * n, 0, 0
     for given, text in zip(references, hypotheses, strict=True):
         words = _words(text)

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pellucid.errors import UsageError
+from pellucid.arguments import whole
 from pellucid.nn.metrics.metric import Arrays, Metric, check_weight, count, labels, ratio, row_count
 
 
@@ -26,8 +26,7 @@ class TopKAccuracy(Metric):
     aliases: ClassVar[tuple[str, ...]] = ("top_k_categorical_accuracy", "sparse_top_k_categorical_accuracy")
 
     def __post_init__(self) -> None:
-        if isinstance(self.k, bool) or not isinstance(self.k, int) or self.k < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise UsageError(f"TopKAccuracy: k is {self.k!r}; expected a whole number, 1 or more")
+        whole("k", self.k, of=self)
 
     def statistics(self, xp: Any, y: Any, y_pred: Any, weight: Any) -> Arrays:
         truth, _ = labels(self, xp, y, y_pred)

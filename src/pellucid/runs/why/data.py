@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy
 
 from pellucid.data.dataset import Batch, Dataset, Numbers
-from pellucid.data.tables.category_name import Coded
+from pellucid.data.tables.category_name import CategoryName
 from pellucid.engine.engines import NumpyEngine
 from pellucid.engine.loop import evaluate
 from pellucid.nn.layers.dense import CategoryEmbedding
@@ -71,7 +71,7 @@ def unscaled_inputs(e: Evidence) -> Iterable[Finding]:
     x = numpy.asarray(e.table.x, numpy.float64).reshape(len(e.table.x), -1)
     if layers and isinstance(layers[0], CategoryEmbedding):  # its last columns are codes
         x = x[:, : x.shape[1] - len(layers[0].sizes)]
-    codes = [i for i, name in enumerate(e.replay.naming.features[: x.shape[1]]) if isinstance(name, Coded)]
+    codes = [i for i, name in enumerate(e.replay.naming.features[: x.shape[1]]) if isinstance(name, CategoryName)]
     if codes:  # looked up in a table, so that their size is no matter
         x = x.copy()
         x[:, codes] = 0

@@ -16,7 +16,7 @@ import numpy
 
 from pellucid.autodiff import Node, Op
 from pellucid.data.dataset import Batch, Numbers
-from pellucid.engine.step import Arrays, Pass, State, Step, last_row
+from pellucid.engine.step import Arrays, Pass, State, Step, last_node
 from pellucid.fit.history import History
 from pellucid.nn.losses import WeightedSum
 from pellucid.replay.checkpoint import Checkpoint
@@ -81,7 +81,7 @@ class Probe:
     @cached_property
     def forward(self) -> list[Node]:
         """The rows of the tape that computed the prediction of the sample."""
-        last = last_row(self.passed.y_pred)
+        last = last_node(self.passed.y_pred)
         return [row for row in self.passed.loss.tape.nodes[: last + 1] if row.op is not None]
 
     def slope(self, row: Node) -> Numbers | None:
