@@ -332,3 +332,19 @@ def test_a_network_of_nan_is_refused():
     for engine in ("numpy", "xla"):
         with pytest.raises(NotFiniteError, match="says NaN of the next token"):
             pl.generate(model, [[0]], 1, engine=engine)
+
+
+@pytest.mark.parametrize("engine", ["numpy", "xla"])
+def test_a_rewound_network_writes_with_what_was_changed(engine):
+    """A program that was compiled before the rewind knows nothing of the new activation."""
+    model = pl.Sequential([pl.Embedding(5, 6), pl.GRU(6, activation="tanh", return_sequences=True), pl.Dense(5)])
+    model.compile("sgd", pl.SparseCategoricalCrossentropy(from_logits=True))
+    x = np.random.default_rng(0).integers(0, 5, (16, 6))
+    run = model.fit(x, np.roll(x, -1, axis=1), epochs=2, batch_size=8, record=False, verbose=0, engine=engine)
+    pl.generate(model, [[1, 2]], 3, temperature=0, engine=engine)
+    other = run.rewind(0, verbose=0, **{"gru.activation": "sigmoid"}).model
+    found = pl.generate(other, [[1, 2]], 3, temperature=0, engine=engine)[0]
+    for n, (token, log_p) in enumerate(zip(found.tokens, found.log_probabilities, strict=True)):
+        expected = after(other, found.ids[: 2 + n])
+        assert token == np.argmax(expected)
+        assert log_p == pytest.approx(expected[token], abs=1e-5)
