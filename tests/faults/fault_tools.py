@@ -70,7 +70,7 @@ def trained(layers, x, y, loss, optimizer="adam", **options) -> pl.Run:
     try:
         return model.fit(x, y, **settings)
     except pl.NotFiniteError:
-        return model.run
+        return model.last_run
 
 
 def step_of(rows, row, batch_size, seed=0, epoch=0):

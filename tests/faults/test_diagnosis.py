@@ -83,7 +83,7 @@ def test_a_run_from_its_folder_gives_the_same_findings(tmp_path, engine):
     found = pl.open_run(tmp_path / "run").why()
     assert [f.kind for f in found.findings] == ["not finite"]
     assert found.findings[0].step == planted.step_of(240, 77, 16) and found.findings[0].rows == (77,)
-    assert found.to_json() == model.run.why().to_json()
+    assert found.to_json() == model.last_run.why().to_json()
 
 
 def test_a_rewound_run_is_looked_at_from_where_it_begins(tmp_path):
@@ -108,7 +108,7 @@ def test_a_run_without_a_step_gives_no_finding():
 
     with pytest.raises(KeyboardInterrupt):
         model.fit(x, y, engine="numpy", callbacks=[Stop()], record=False, verbose=0)
-    assert isinstance(model.run.why(), Diagnosis) and model.run.why().ok
+    assert isinstance(model.last_run.why(), Diagnosis) and model.last_run.why().ok
 
 
 def test_the_best_constant_is_that_of_a_search():

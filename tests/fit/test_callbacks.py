@@ -192,7 +192,7 @@ def test_ctrl_c_keeps_the_weights_so_far_and_comes_through(rows, make_classifier
         model.fit(rows.x, rows.y, epochs=9, batch_size=35, callbacks=[told, Interrupts()], engine=engine, verbose=0)
     assert same(model.parameters(), told.weights[-1])
     assert told.said[-1] == "train end"
-    run = model.run
+    run = model.last_run
     assert (run.status, run.epochs, run.steps) == ("interrupted", 2, 4)
     assert run.at(3).loss == run.step_history["loss"][3]
     assert model.predict(rows.x).shape == (70, 3)
@@ -207,7 +207,7 @@ def test_an_error_in_a_callback_comes_through(rows, make_classifier):
     with pytest.raises(RuntimeError, match="mine"):
         model.fit(rows.x, rows.y, callbacks=[Breaks()], **fit)
     assert model.parameters()
-    assert model.run.status not in ("finished", "running")
+    assert model.last_run.status not in ("finished", "running")
 
 
 def test_a_bar_goes_to_standard_error_and_nothing_without_it(rows, make_classifier, capfd):

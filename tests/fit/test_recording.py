@@ -120,7 +120,7 @@ def test_a_loss_that_is_not_finite_leaves_a_run_that_opens(rows, tmp_path):
         model.fit(rows.x, rows.x[:, :1], record=tmp_path / "run", **FIT)
     again = pl.open_run(tmp_path / "run")
     assert again.status == "not finite"
-    assert again.steps == model.run.steps > 0
+    assert again.steps == model.last_run.steps > 0
     assert again.at(-1).exact
     with pytest.raises(pl.UsageError, match="pellucid why"):
         pl.resume(tmp_path / "run")
@@ -286,7 +286,7 @@ def test_a_disk_that_fills_up_while_training(rows, tmp_path, monkeypatch):
     model.compile("adam", pl.SparseCategoricalCrossentropy(from_logits=True))
     with pytest.raises(pl.RunError, match="could not be recorded to its end: the disk is full"):
         model.fit(rows.x, rows.y, record=tmp_path / "run", **FIT)
-    assert model.run.epochs == 3
+    assert model.last_run.epochs == 3
     monkeypatch.setattr(files, "write", plain)
     assert pl.open_run(tmp_path / "run").status == "running"
     again = pl.resume(tmp_path / "run", verbose=0)

@@ -235,7 +235,7 @@ def test_a_large_picture_is_drawn_small():
         (rows(1, 3), {"output": 2}, UsageError, r"output=2 is no place in output, whose shape for a row is \(2,\)"),
         (rows(1, 3), {"output": (0, 1)}, UsageError, r"output=\(0, 1\) is no place"),
         (rows(1, 3), {"output": "box"}, UsageError, "output='box' is no place"),
-        (rows(1, 3), {"sample": 0}, UsageError, "sample=0: how many gradients"),
+        (rows(1, 3), {"sample": 0}, UsageError, "sample=0: a whole number, 1 or more"),
     ],
     ids=["two rows", "no such class", "too many places", "no such name", "no sample"],
 )

@@ -55,7 +55,7 @@ def test_a_network_whose_changes_take_long_is_checked_by_a_sample(monkeypatch, w
 
 
 def test_a_sample_is_one_weight_or_more():
-    with pytest.raises(UsageError, match="sample=0: how many weights"):
+    with pytest.raises(UsageError, match="sample=0: a whole number, 1 or more"):
         pl.check_gradients(classifier(), X, LABELS, sample=0)
 
 

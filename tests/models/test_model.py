@@ -231,7 +231,7 @@ def test_a_huge_learning_rate_is_explained_and_the_weights_stay_finite(rows, eng
     assert "The learning rate there was 1e+06; try 0.001, or global_clipnorm" in text
     assert "global_clipnorm" in text
     assert all(np.isfinite(w).all() for w in model.parameters().values())
-    assert model.run.status == "not finite"
+    assert model.last_run.status == "not finite"
 
 
 def test_weights_in_and_out(trained, rows, make_classifier):

@@ -91,4 +91,24 @@ def test_a_copy_shares_nothing(x):
     before = whole.parameters()["encoder/dense/kernel"].copy()
     other.fit(x, x, **FIT)
     np.testing.assert_array_equal(whole.parameters()["encoder/dense/kernel"], before)
-    assert other.run is not None and whole.run is None
+    assert other.last_run is not None and whole.last_run is None
+
+
+def test_what_a_person_calls_an_attribute_is_not_taken(x):
+    """A network of one's own may have a `run`, a `kept`, a `store`."""
+
+    class Own(pl.Model):
+        def __init__(self):
+            self.kept, self.store, self.dense = [1], {"a": 2}, pl.Dense(2)
+
+        def run(self):
+            return "mine"
+
+        def __call__(self, x):
+            return self.dense(x)
+
+    model = Own()
+    model.compile("sgd", "mse")
+    model.fit(x, x[:, :2], **FIT)
+    assert (model.run(), model.kept, model.store) == ("mine", [1], {"a": 2})
+    assert model.last_run.epochs == 2

@@ -146,7 +146,7 @@ def fit(ready: TableRun, verbose: int = 1, recorder: Callable[[dict[str, Any]], 
     run = Run(ready.model, how, callbacks=[ready.stopper] if ready.stopper else [])
     if recorder is not None:
         run.recorder = recorder(describe_run(run.model, how, run.callbacks, required=True))
-    ready.model.run = run
+    ready.model.last_run = run
     train(run, ready.part("training"), ready.part("validation") if ready.stopper else None, verbose=verbose)
     return run
 

@@ -55,7 +55,7 @@ def train_data(settings: Settings, screen: Any, verbose: int) -> dict[str, Any]:
     try:
         run = tables.fit(ready, verbose, recorder)
     except (KeyboardInterrupt, NotFiniteError):
-        run = ready.model.run
+        run = ready.model.last_run
         if run is not None and run.folder is not None:
             screen.print(f"Stopped after {run.steps:,} steps; the run so far is in {run.folder}", markup=False)
         raise

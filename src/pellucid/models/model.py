@@ -72,7 +72,7 @@ class Model(Layer):
 
     is_model: ClassVar[bool] = True
     compiled: Compiled = field(default_factory=Compiled, init=False, repr=False, kw_only=True)
-    run: Run | None = field(default=None, init=False, repr=False, kw_only=True)
+    last_run: Run | None = field(default=None, init=False, repr=False, kw_only=True)
     """The last run of `fit`, as far as it came."""
 
     def compile(
@@ -142,7 +142,7 @@ class Model(Layer):
         how = FitConfig(
             whole("batch_size", batch_size), whole("epochs", epochs), seed, shuffle, engine, method_of(method)
         )
-        run = self.run = Run(self, how, callbacks=list(callbacks))
+        run = self.last_run = Run(self, how, callbacks=list(callbacks))
         if options is not None:
             about = describe_run(self, how, run.callbacks, required=options.folder is not None)
             run.recorder = Recorder(options, partial(known_of_arrays, about, data, validation, options.keep_data))
@@ -290,7 +290,7 @@ class Model(Layer):
 
     def clone(self) -> Self:
         """A copy that shares nothing with this one: network, settings and weights, but not its last run."""
-        apart = {id(self.compiled): replace(self.compiled), id(self.run): None}
+        apart = {id(self.compiled): replace(self.compiled), id(self.last_run): None}
         return copy.deepcopy(self, apart)
 
     def evaluator(self, name: str, only_predict: bool = False) -> Engine:

@@ -21,8 +21,8 @@ def weights_of(root: Layer) -> tuple[Arrays, Arrays]:
     trained: Arrays = {}
     untrained: Arrays = {}
     for path, layer in layers_of(root).items():
-        trained |= {joined(path, name): array for name, array in layer.kept.trained.items()}
-        untrained |= {joined(path, name): array for name, array in layer.kept.untrained.items()}
+        trained |= {joined(path, name): array for name, array in layer.weight_store.trained.items()}
+        untrained |= {joined(path, name): array for name, array in layer.weight_store.untrained.items()}
     return trained, untrained
 
 
@@ -34,11 +34,11 @@ def give_back(root: Layer, trained: Arrays, untrained: Arrays) -> None:
     """
     layers = layers_of(root)
     for layer in layers.values():
-        layer.kept.trained, layer.kept.untrained = {}, {}
+        layer.weight_store.trained, layer.weight_store.untrained = {}, {}
     for kind, arrays in (("trained", trained), ("untrained", untrained)):
         for path, array in arrays.items():
             owner, name = _owner(layers, path)
-            getattr(owner.kept, kind)[name] = array
+            getattr(owner.weight_store, kind)[name] = array
 
 
 def _owner(layers: dict[str, Layer], path: str) -> tuple[Layer, str]:

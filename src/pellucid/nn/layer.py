@@ -30,7 +30,7 @@ from pellucid.registry.arguments import takes_arguments
 
 
 @dataclass
-class Kept:
+class WeightStore:
     """The arrays that a layer keeps, by name: weights, and what it remembers without learning it by a gradient."""
 
     trained: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -43,7 +43,7 @@ class Layer(Configured):
     """The base of every layer and model."""
 
     name: str | None = field(default=None, kw_only=True)
-    kept: Kept = field(default_factory=Kept, init=False, repr=False, kw_only=True)
+    weight_store: WeightStore = field(default_factory=WeightStore, init=False, repr=False, kw_only=True)
     is_model: ClassVar[bool] = False
     tag: ClassVar[str] = "class"
     defaults_written: ClassVar[bool] = False

@@ -9,7 +9,7 @@ from pellucid.arguments import whole
 from pellucid.autodiff import Value, ops
 from pellucid.errors import ShapeError, UsageError
 from pellucid.nn import weights
-from pellucid.nn.layer import Kept, Layer
+from pellucid.nn.layer import Layer, WeightStore
 from pellucid.nn.weights import First, Limit, Price
 
 Merge = Literal["concat", "sum", "mul", "ave"] | None
@@ -99,7 +99,7 @@ class Bidirectional(Layer):
             raise UsageError(f"Bidirectional takes SimpleRNN, LSTM or GRU, not {type(self.layer).__name__}")
         kind = self.layer.name or type(self.layer).__name__.lower()
         self.forward, self.backward = copy.copy(self.layer), copy.copy(self.layer)
-        self.forward.kept, self.backward.kept = Kept(), Kept()
+        self.forward.weight_store, self.backward.weight_store = WeightStore(), WeightStore()
         self.forward.name, self.backward.name = f"forward_{kind}", f"backward_{kind}"
         vars(self.backward)["go_backwards"] = not getattr(self.layer, "go_backwards")  # noqa: B009
 
