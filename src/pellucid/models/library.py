@@ -10,44 +10,12 @@ from typing import cast
 
 from pellucid.models import networks, saving, sequential
 from pellucid.models.model import Model
-from pellucid.nn.layers import (
-    attention,
-    augmentation,
-    convolution,
-    dense,
-    depthwise,
-    merging,
-    noise,
-    normalization,
-    pooling,
-    recurrent,
-    resizing,
-    scaling,
-    sequences,
-    shaping,
-)
+from pellucid.nn import layers
 from pellucid.runs import opening
 from pellucid.runs import resume as resuming
 
-BUILT_IN = (
-    attention,
-    augmentation,
-    convolution,
-    dense,
-    depthwise,
-    merging,
-    networks,
-    noise,
-    normalization,
-    pooling,
-    recurrent,
-    resizing,
-    scaling,
-    sequences,
-    sequential,
-    shaping,
-)
-"""The modules with layers of the library."""
+LIBRARY = (layers, networks, sequential)
+"""What has to have been read before a file is."""
 
 open_run, resume = opening.open_run, resuming.resume
 
