@@ -243,14 +243,14 @@ def test_a_rewind_that_diverges_is_kept(run: Path) -> None:
 @pytest.mark.parametrize(
     ("step", "change", "says"),
     [
-        (0, "batch_size=0", "batch_size=0: it is a whole number, 1 or more"),
-        (0, "batch_size=many", "batch_size='many': it is a whole number, 1 or more"),
+        (0, "batch_size=0", "batch_size=0: a whole number, 1 or more"),
+        (0, "batch_size=many", "batch_size='many': a whole number, 1 or more"),
         (0, "seed=-1", "seed=-1: it is a whole number from 0"),
         (0, "seed=1.5", "seed=1.5: it is a whole number from 0"),
         (0, "shuffle=3", "shuffle=3: it is true or false"),
         (0, "dropout.rate=much", "rate"),
         (0, "dropout.rate=3", "rate is a probability"),
-        (0, "epochs=0", "epochs=0: it is a whole number, 1 or more"),
+        (0, "epochs=0", "epochs=0: a whole number, 1 or more"),
         (7, "batch_size=8", "rewind to step 0"),
         (7, "nonsense=1", "'nonsense' is not known"),
         (7, "learning_rate=fast", "learning_rate is 'fast'"),
