@@ -1,4 +1,4 @@
-"""Before any test: runs go to a folder of their own, not into the repository."""
+"""Before any test: runs and compiled programs go to a folder of their own."""
 
 import os
 import shutil
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-RUNS = "PELLUCID_RUNS"
+RUNS, CACHE = "PELLUCID_RUNS", "PELLUCID_CACHE"
 
 
 def pytest_configure(config):
@@ -15,6 +15,7 @@ def pytest_configure(config):
     if not hasattr(config, "workerinput"):
         config.stash_runs = tempfile.mkdtemp(prefix="pellucid-runs-")
         os.environ[RUNS] = config.stash_runs
+        os.environ[CACHE] = str(Path(config.stash_runs) / "compiled")
 
 
 def pytest_unconfigure(config):

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-import torch
 
 import pellucid as pl
 from pellucid.errors import ShapeError, UsageError
+
+torch = pytest.importorskip("torch")
 
 
 def rows(*shape):

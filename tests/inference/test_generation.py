@@ -1,5 +1,7 @@
 """Writing, held to enumeration of all texts, to plain loops over bare prefixes, and to the frequencies of softmax."""
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy.special import log_softmax, softmax
@@ -15,7 +17,7 @@ TOKENS = 5
 class Written(pl.Model):
     """A small network that writes: embedding, a causal layer, logits. Counts how often its lines are run."""
 
-    runs = 0
+    runs = itertools.count()  # a number that is counted up would make another program of it
 
     def __init__(self, middle):
         super().__init__()
@@ -24,7 +26,7 @@ class Written(pl.Model):
         self.head = pl.Dense(TOKENS, kernel_initializer=pl.RandomUniform(-2.0, 2.0))
 
     def __call__(self, x):
-        self.runs += 1
+        next(self.runs)
         return self.head(self.middle(self.embedding(x)))
 
 
@@ -119,10 +121,10 @@ def test_a_sequence_is_written_from_another(engine):
 
 def test_one_program_serves_every_step_and_call():
     model = written()
-    model.runs = 0
+    before = next(model.runs)
     pl.generate(model, [[1], [2]], 20)
     pl.generate(model, [[3], [4]], 20, seed=5, temperature=0.5)
-    assert model.runs == 1
+    assert next(model.runs) - before - 1 == 1
 
 
 CHANCES = softmax(np.array([[0.3, -1.0, 2.0, 0.0, 1.5]] * TOKENS), axis=1)

@@ -8,7 +8,10 @@ so that one compiled program serves any number of steps up to the length of that
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from functools import partial
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy
@@ -16,7 +19,9 @@ import numpy
 from pellucid.autodiff import Array, namespace
 from pellucid.data.dataset import Batch
 from pellucid.data.named import each
+from pellucid.engine import disk_cache
 from pellucid.engine.fidelity import Fidelity
+from pellucid.engine.programs import Programs, programs_of
 from pellucid.engine.step import Arrays, Pass, Report, State, Step, given, packed, unpacked
 from pellucid.errors import UsageError
 
@@ -41,6 +46,11 @@ class Engine(Protocol):
 
     def tap(self, state: State, batches: Batch, fidelity: Fidelity) -> tuple[State, Tapped]:
         """Trains on the first batch alone, and keeps as many numbers of its pass as the fidelity says."""
+        ...
+
+    def compiled(self, key: Hashable, program: Callable[..., Any]) -> Any:
+        """program(step, …) as this engine runs it. XLA keeps what it compiled by the key, so that the program may know
+        of nothing but the step that it is given."""
         ...
 
     def predict(self, state: State, batch: Batch) -> tuple[numpy.ndarray[Any, Any], Any]:
@@ -99,6 +109,9 @@ class NumpyEngine:
         with numpy.errstate(all="ignore"):
             return _evaluate(self.step, self.start(state), batch)  # which another engine may have trained
 
+    def compiled(self, key: Hashable, program: Callable[..., Any]) -> Any:
+        return partial(program, self.step)
+
 
 class XlaEngine:
     """Compiles the step once for each shape of batch, and runs many steps in one call."""
@@ -106,14 +119,18 @@ class XlaEngine:
     def __init__(self, step: Step, dtype: str) -> None:
         import jax  # the only engine that needs it; `import pellucid` stays fast
 
-        self.step = step
+        disk_cache.switch_on()
         self.wide = dtype == "float64" or step.method is not None
         self._jax = jax
-        self._many = jax.jit(self._train)
-        self._tap = jax.jit(self._opened, static_argnums=3)
-        self._passes: dict[tuple[int, ...], Pass] = {}
-        """The pass that each tapped program was traced on, by the shape of its batches."""
-        self._evaluate = jax.jit(lambda state, batch: _evaluate(step, state, batch))
+        self._take(programs_of(step, self.wide))
+        self.step = replace(step, model=self.programs.step.model)  # so that an engine keeps no weights alive
+
+    def _take(self, programs: Programs) -> None:
+        jax = self._jax
+        self.programs = programs
+        self._many = self.programs.get("train", lambda: jax.jit(partial(_train, self.programs)))
+        self._tap = self.programs.get("tap", lambda: jax.jit(partial(_opened, self.programs), static_argnums=3))
+        self._evaluate = self.programs.get("evaluate", lambda: jax.jit(partial(_evaluate, self.programs.step)))
 
     def precision(self) -> AbstractContextManager[Any]:
         """JAX has 32-bit numbers unless told otherwise; finite differences need 64."""
@@ -126,6 +143,9 @@ class XlaEngine:
     def run(self, state: State, batches: Batch, count: int) -> tuple[State, Report]:
         with self.precision():
             after, report = self._many(state, batches, count)
+            if not self.programs.serves(self.step):  # as was found while it was traced
+                self._take(programs_of(self.step, self.wide))
+                after, report = self._many(state, batches, count)
             losses, metrics = self._jax.tree.map(lambda a: numpy.asarray(a)[:count], tuple(report))
         return after.ordered(state), Report(losses, metrics)
 
@@ -137,14 +157,13 @@ class XlaEngine:
     def tap(self, state: State, batches: Batch, fidelity: Fidelity) -> tuple[State, Tapped]:
         with self.precision():
             after, kept, gradients = self._tap(state, batches, 1, fidelity)
-            done = self._passes[batches.shape]
+            done = self.programs.passes[batches.shape]
             numbers = iter(kept)
             outputs = [numpy.asarray(next(numbers)) if keep else None for keep in fidelity.kept(done)]
         return after.ordered(state), Tapped(done, outputs, gradients)
 
-    def compiled(self, program: Any) -> Any:
-        """A program compiled in this engine's precision, once for each shape of its arguments."""
-        compiled = self._jax.jit(program)
+    def compiled(self, key: Hashable, program: Callable[..., Any]) -> Any:
+        compiled = self.programs.get(key, lambda: self._jax.jit(partial(program, self.programs.step)))
 
         def run(*arguments: Any) -> Any:
             with self.precision():
@@ -152,52 +171,59 @@ class XlaEngine:
 
         return run
 
-    def _train(self, state: State, batches: Batch, count: Any) -> tuple[State, Report]:
-        """The compiled program: a loop of `count` steps."""
 
-        def one(now: State, batch: Batch) -> tuple[State, Report, tuple[()]]:
-            return *self.step(now, batch), ()
+def _train(programs: Programs, state: State, batches: Batch, count: Any) -> tuple[State, Report]:
+    """The compiled program: a loop of `count` steps."""
 
-        after, reports, _ = self._loop(one, state, batches, count)
-        return after, reports
+    def one(now: State, batch: Batch) -> tuple[State, Report, tuple[()]]:
+        after, report, done = programs.step.run(now, batch)
+        programs.traced(done)
+        return after, report, ()
 
-    def _opened(
-        self, state: State, batches: Batch, count: Any, fidelity: Fidelity
-    ) -> tuple[State, list[Array], Arrays]:
-        """The same loop with the numbers of its last pass kept.
+    after, reports, _ = _loop(one, state, batches, count)
+    return after, reports
 
-        It is the same loop so that XLA rounds alike: a single step outside of one is rounded otherwise.
-        """
 
-        def one(now: State, batch: Batch) -> tuple[State, Report, tuple[list[Array], Arrays]]:
-            after, report, done = self.step.opened(now, batch)
-            self._passes[batches.shape] = done
-            rows = done.loss.tape.nodes
-            kept = [row.output for row, keep in zip(rows, fidelity.kept(done), strict=True) if keep]
-            # Measured gradients are on no tape, so that they cannot be worked out from one.
-            wanted = fidelity <= Fidelity.PRODUCTS or self.step.method is not None
-            return after, report, (kept, done.gradients if wanted else {})
+def _opened(
+    programs: Programs, state: State, batches: Batch, count: Any, fidelity: Fidelity
+) -> tuple[State, list[Array], Arrays]:
+    """The same loop with the numbers of its last pass kept.
 
-        after, _, (kept, gradients) = self._loop(one, state, batches, count)
-        return after, kept, gradients
+    It is the same loop so that XLA rounds alike: a single step outside of one is rounded otherwise.
+    """
 
-    def _loop(self, step: Any, state: State, batches: Batch, count: Any) -> tuple[State, Report, Any]:
-        jax = self._jax
-        layout = _Packing(state)
+    def one(now: State, batch: Batch) -> tuple[State, Report, tuple[list[Array], Arrays]]:
+        after, report, done = programs.step.opened(now, batch)
+        programs.passes[batches.shape] = done
+        programs.traced(done)
+        nodes = done.loss.tape.nodes
+        kept = [node.output for node, keep in zip(nodes, fidelity.kept(done), strict=True) if keep]
+        # Measured gradients are on no tape, so that they cannot be worked out from one.
+        wanted = fidelity <= Fidelity.PRODUCTS or programs.step.method is not None
+        return after, report, (kept, done.gradients if wanted else {})
 
-        def one(i: Any, carried: tuple[Any, Report, Any]) -> tuple[Any, Report, Any]:
-            held, reports, _ = carried
-            batch = batches.map(lambda array: array[i])
-            now, report, kept = step(layout.open(held), batch)
-            noted = jax.tree.map(lambda all_, this: all_.at[i].set(this), reports, report)
-            return layout.close(now), noted, kept
+    after, _, (kept, gradients) = _loop(one, state, batches, count)
+    return after, kept, gradients
 
-        _, shapes, kept = jax.eval_shape(step, state, batches.map(lambda array: array[0]))
-        length = batches.shape[0]
-        empty = jax.tree.map(lambda s: jax.numpy.zeros((length, *s.shape), s.dtype), shapes)
-        none = jax.tree.map(lambda s: jax.numpy.zeros(s.shape, s.dtype), kept)
-        held, reports, kept = jax.lax.fori_loop(0, count, one, (layout.close(state), empty, none))
-        return layout.open(held), reports, kept
+
+def _loop(step: Any, state: State, batches: Batch, count: Any) -> tuple[State, Report, Any]:
+    import jax
+
+    layout = _Packing(state)
+
+    def one(i: Any, carried: tuple[Any, Report, Any]) -> tuple[Any, Report, Any]:
+        held, reports, _ = carried
+        batch = batches.map(lambda array: array[i])
+        now, report, kept = step(layout.open(held), batch)
+        noted = jax.tree.map(lambda all_, this: all_.at[i].set(this), reports, report)
+        return layout.close(now), noted, kept
+
+    _, shapes, kept = jax.eval_shape(step, state, batches.map(lambda array: array[0]))
+    length = batches.shape[0]
+    empty = jax.tree.map(lambda s: jax.numpy.zeros((length, *s.shape), s.dtype), shapes)
+    none = jax.tree.map(lambda s: jax.numpy.zeros(s.shape, s.dtype), kept)
+    held, reports, kept = jax.lax.fori_loop(0, count, one, (layout.close(state), empty, none))
+    return layout.open(held), reports, kept
 
 
 class _Packing:

@@ -7,8 +7,8 @@ final length, so that one compiled program serves every step: a causal network s
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy
 
@@ -17,8 +17,7 @@ from pellucid.autodiff import Tape, Value, namespace, ops
 from pellucid.data.arrays import as_array
 from pellucid.data.dataset import Numbers
 from pellucid.data.named import first
-from pellucid.engine.engines import XlaEngine
-from pellucid.engine.step import State, given
+from pellucid.engine.step import State, Step, given
 from pellucid.errors import DataError, NotFiniteError, ShapeError, UsageError
 from pellucid.models.model import Model
 
@@ -140,32 +139,24 @@ def _token_numbers(rows: Any) -> list[list[int]]:
     return found
 
 
-_PROGRAMS: WeakKeyDictionary[Model, dict[Any, Callable[..., Any]]] = WeakKeyDictionary()
-"""The compiled programs of each model, as long as it lives."""
-
-
 def _next_token(model: Model, name: str, part: str | None) -> tuple[Callable[..., Any], State]:
     """(state, ids (n, t), other inputs, lengths (n,)) to log p (n, tokens), compiled once; and the state."""
-    kept = _PROGRAMS.setdefault(model, {})
-    key = name, model.compiled.dtype, part
-
-    def program(state: State, ids: Any, others: dict[str, Any], lengths: Any) -> Any:
-        xp, dtype = namespace(ids), first(state.parameters).dtype
-        tape = Tape(state.parameters, untrained=state.untrained)
-        x = ids if part is None else {**others, part: ids}
-        x = {k: xp.astype(a, dtype) for k, a in x.items()} if isinstance(x, dict) else xp.astype(x, dtype)
-        y = model(given(tape, "x", x))
-        if not isinstance(y, Value) or y.ndim != 3 or y.shape[:2] != tuple(ids.shape):
-            raise ShapeError(
-                f"a network that writes gives a logit for each token at each step, {(*ids.shape, 'tokens')}, but this "
-                f"one gives {y.shape if isinstance(y, Value) else 'several outputs'}; a recurrent layer needs "
-                "return_sequences=True"
-            )
-        last = xp.take_along_axis(y.array, xp.reshape(lengths - 1, (-1, 1, 1)), axis=1)[:, 0]
-        probabilities = y.node.op is not None and y.node.op.name == "softmax"
-        return xp.log(last) if probabilities else ops.log_softmax(last)
-
     engine = model.evaluator(name, only_predict=True)
-    if key not in kept:
-        kept[key] = engine.compiled(program) if isinstance(engine, XlaEngine) else program
-    return kept[key], engine.start(model.state())
+    return engine.compiled(("next token", part), partial(_log_p, part)), engine.start(model.state())
+
+
+def _log_p(part: str | None, step: Step, state: State, ids: Any, others: dict[str, Any], lengths: Any) -> Any:
+    xp, dtype = namespace(ids), first(state.parameters).dtype
+    tape = Tape(state.parameters, untrained=state.untrained)
+    x = ids if part is None else {**others, part: ids}
+    x = {k: xp.astype(a, dtype) for k, a in x.items()} if isinstance(x, dict) else xp.astype(x, dtype)
+    y = step.model(given(tape, "x", x))
+    if not isinstance(y, Value) or y.ndim != 3 or y.shape[:2] != tuple(ids.shape):
+        raise ShapeError(
+            f"a network that writes gives a logit for each token at each step, {(*ids.shape, 'tokens')}, but this "
+            f"one gives {y.shape if isinstance(y, Value) else 'several outputs'}; a recurrent layer needs "
+            "return_sequences=True"
+        )
+    last = xp.take_along_axis(y.array, xp.reshape(lengths - 1, (-1, 1, 1)), axis=1)[:, 0]
+    probabilities = y.node.op is not None and y.node.op.name == "softmax"
+    return xp.log(last) if probabilities else ops.log_softmax(last)

@@ -10,8 +10,8 @@ from pellucid.autodiff import ops
 from pellucid.data.arrays import as_array
 from pellucid.data.dataset import Batch, Numbers, input_of
 from pellucid.data.named import each
-from pellucid.engine.engines import XlaEngine
-from pellucid.engine.step import State, Step
+from pellucid.engine import engines
+from pellucid.engine.step import Arrays, State, Step
 from pellucid.errors import ShapeError, UsageError
 from pellucid.gradcheck import GradientReport
 from pellucid.models.arguments import check_outputs, target_of
@@ -35,17 +35,14 @@ def gradients(
     """
     step, state, batch = _prepared(model, x, y, dtype)
 
-    def both(state: State, batch: Batch) -> Any:
-        done = step.backprop(state, batch, 0, training=False)
-        return done.loss.array, done.gradients
-
-    if engine == "xla":
-        loss, found = XlaEngine(step, dtype).compiled(both)(state, batch)
-    elif engine == "numpy":
-        loss, found = both(state, batch)
-    else:
-        raise UsageError(f"engine={engine!r} is not known; it is 'xla' or 'numpy'")
+    found_by = engines.make(engine, step, dtype).compiled("gradients", _both)
+    loss, found = found_by(state, batch)
     return float(loss), {path: numpy.asarray(found[path]) for path in state.parameters}
+
+
+def _both(step: Step, state: State, batch: Batch) -> tuple[Any, Arrays]:
+    done = step.backprop(state, batch, 0, training=False)
+    return done.loss.array, done.gradients
 
 
 def check_gradients(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import numpy
 
@@ -42,7 +41,7 @@ from pellucid.models.arguments import (
 )
 from pellucid.models.evaluators import evaluator_of
 from pellucid.nn import losses, metrics
-from pellucid.nn.graph import give_back, weights_of
+from pellucid.nn.graph import give_back, skeleton, weights_of
 from pellucid.nn.layer import Layer, layers_of
 from pellucid.runs.run import Run
 from pellucid.storage import Recording, check_place
@@ -290,8 +289,12 @@ class Model(Layer):
 
     def clone(self) -> Self:
         """A copy that shares nothing with this one: network, settings and weights, but not its last run."""
-        apart = {id(self.compiled): replace(self.compiled), id(self.last_run): None}
-        return copy.deepcopy(self, apart)
+        made = cast(Self, skeleton(self))
+        made.compiled = replace(self.compiled)
+        if self.compiled.weights is not None:
+            trained, untrained = self._weights()
+            made.take(State(trained, {}, untrained).map(numpy.array))
+        return made
 
     def evaluator(self, name: str, only_predict: bool = False) -> Engine:
         """An engine for evaluating, kept so that its compiled programs are."""

@@ -9,6 +9,8 @@ So what is trained through one network is seen by every other that holds the lay
 
 from __future__ import annotations
 
+import copy
+from dataclasses import MISSING, fields
 from typing import Any
 
 from pellucid.nn.layer import Layer, joined, layers_of
@@ -39,6 +41,17 @@ def give_back(root: Layer, trained: Arrays, untrained: Arrays) -> None:
         for path, array in arrays.items():
             owner, name = _owner(layers, path)
             getattr(owner.weight_store, kind)[name] = array
+
+
+def skeleton(root: Layer) -> Layer:
+    """A copy of a network with its settings alone: no weights, nothing of what was done with it."""
+    apart: dict[int, Any] = {}
+    for layer in layers_of(root).values():
+        for declared in fields(layer):
+            if not declared.init and (held := vars(layer).get(declared.name)) is not None:
+                made = declared.default_factory
+                apart[id(held)] = declared.default if made is MISSING else made()
+    return copy.deepcopy(root, apart)
 
 
 def _owner(layers: dict[str, Layer], path: str) -> tuple[Layer, str]:

@@ -28,6 +28,13 @@ from pellucid.nn import initializers, regularizers
 from pellucid.registry import Configured
 from pellucid.registry.arguments import takes_arguments
 
+_CHANGES = [0]
+
+
+def settings_changed() -> int:
+    """How often an attribute of any layer was set: where it is the number that it was, every layer is as it was."""
+    return _CHANGES[0]
+
 
 @dataclass
 class WeightStore:
@@ -63,6 +70,10 @@ class Layer(Configured):
         dataclass(cls, eq=False, repr="__repr__" not in vars(cls), init=bool(own) or not takes_arguments(cls))
         if "__call__" in vars(cls):
             cls.__call__ = _entered(vars(cls)["__call__"])
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        _CHANGES[0] += 1
 
     def __call__(self, x: Any) -> Any:
         raise UsageError(f"{type(self).__name__} has no __call__(self, x): write what it does to x")

@@ -1,6 +1,6 @@
 """A run on disk: manifest, history, checkpoints; atomic and verified."""
 
-from pellucid.storage.fingerprint import differences, fingerprint, now, version
+from pellucid.engine.fingerprint import differences, fingerprint, now, version
 from pellucid.storage.recording import Pace, Recording, thinned
 from pellucid.storage.run_folder import (
     RunFolder,
