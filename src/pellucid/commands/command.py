@@ -26,6 +26,7 @@ from pellucid.errors import NotFiniteError, RunError
 from pellucid.explain.step_view import LARGE
 from pellucid.fit.recorder import Recorder
 from pellucid.models.library import open_run
+from pellucid.pages.target import Target
 from pellucid.runs.folder_source import known_of_folder
 from pellucid.runs.run import Run
 from pellucid.runs.sources import source_of
@@ -237,13 +238,15 @@ def _tell_result(
     first = next(iter(parameters))
     units = next((p for p, array in parameters.items() if array.ndim == 2), first).rpartition("/")[0]
     whole = sum(array.size for array in parameters.values()) <= LARGE
-    for command in (
-        f"pellucid predict {path} {source} -o out.csv",
-        f"pellucid show {path} --step 0 --row 3" + ("" if whole else f' --unit "{units}[0]"'),
-        f'pellucid show {path} --step 0 --weight "{first}[{",".join(["0"] * (parameters[first].ndim - 1) + ["1"])}]"',
-        f"pellucid check {path} --step 0",
+    where = str(path)
+    step, row = Target("show", where, {"step": 0}), Target("show", where, {"step": 0, "row": 3})
+    for target in (
+        Target("predict", where, {"o": "out.csv"}, other=source),
+        row if whole else row.of("unit", units, 0),
+        step.of("weight", first, *[0] * (parameters[first].ndim - 1), 1),
+        Target("check", where, {"step": 0}),
     ):
-        screen.print(f"  {command}", markup=False)
+        screen.print(f"  {target.shell()}", markup=False)
 
 
 def _figures(figures: dict[str, Any]) -> str:

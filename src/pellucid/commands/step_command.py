@@ -12,6 +12,7 @@ from pellucid.explain.step_view import part_of
 from pellucid.models.library import open_run
 from pellucid.pages.page import Page
 from pellucid.pages.plot import Plot
+from pellucid.pages.target import Target
 from pellucid.replay.open_step import OpenStep
 from pellucid.runs.sources import source_of
 from pellucid.storage import RunFolder
@@ -47,7 +48,7 @@ def show_step(path: Path, number: int | None, part: Part, save: Path | None, scr
     """A step, or a part of it."""
     part.check()
     step = opened(path, number, screen)
-    page = _page(step, part, f"pellucid show {path} --step {step.number}")
+    page = _page(step, part, Target("show", str(path), {"step": step.number}))
     tell(page, save, screen)
     if save is None and any(getattr(part, f.name) is not None for f in fields(part)):  # a summary says it itself
         screen.print(f"\nThe loss of this step, run again: {float(step.loss):.9g}, {step.verdict}.", markup=False)
@@ -135,8 +136,8 @@ def write(what: Page | Plot, place: Path, screen: Any) -> None:
     screen.print(f"written to {place}", markup=False)
 
 
-def _page(step: OpenStep, part: Part, command: str) -> Page:
-    view = step.explained(command)
+def _page(step: OpenStep, part: Part, target: Target) -> Page:
+    view = step.explained(target)
     row = part.row or 0
     if not 0 <= row < len(view.rows):
         raise UsageError(f"row {row} is not there: the batch of step {step.number} has rows 0 to {len(view.rows) - 1}")
