@@ -107,7 +107,8 @@ def _dashed(error: PellucidError) -> str:
     text = str(error)
     for name in error.arguments:
         option = f"--{name.replace('_', '-')}"
-        text = re.sub(rf"\b{name}=(\S?)", lambda found, option=option: f"{option} {found[1]}".rstrip(), text)
+        text = re.sub(rf"\b{name}=(?=[^\s,])", f"{option} ", text)
+        text = re.sub(rf"\b{name}=", option, text)
     return text
 
 
