@@ -13,8 +13,8 @@ from pellucid.data.tables.recipe import Recipe
 from pellucid.storage import RunFolder
 
 
-def asked(place, data="iris", target=None):
-    choices = Choices((3,), 2, None, None, None, None, 0, "numpy")
+def asked(place, data="iris", target=None, rate=0.01):
+    choices = Choices((3,), 2, None, rate, None, None, 0, "numpy")
     return Settings(data, target, place, None, {}, (), choices)
 
 
@@ -39,7 +39,7 @@ def counted(monkeypatch):
 
 def test_each_folder_is_opened_once_and_its_table_encoded_once(tmp_path, counted, capsys):
     one = train.train(asked(tmp_path / "1")).folder
-    two = train.train(asked(tmp_path / "2")).folder
+    two = train.train(asked(tmp_path / "2", rate=0.02)).folder
     for walk, opened, encoded in (
         (lambda: show.show(one, 0, show.Part(weight="dense/kernel[0,1]")), 1, 1),
         (lambda: check.check(one, 0, sample=3), 1, 1),
