@@ -44,7 +44,7 @@ def pellucid(file: str, target: str | None, seed: int) -> tuple[Figures, tables.
     started = time.perf_counter()
     table, recipe = tables.learn(file, target, seed=seed)
     done = tables.prepare(table, recipe, tables.Choices(seed=seed))
-    tables.fit(done, verbose=0)
+    tables.fit(done)
     seconds = time.perf_counter() - started
     found = tables.score(done.model, recipe, done.part("test"))
     shown = {"R²": "r2", "RMSE": "rmse", "accuracy": "accuracy", "AUC": "auc"}

@@ -513,7 +513,7 @@ print([(n, run.at(n).loss.tobytes() == recorded[n].tobytes() and run.at(n).exact
 def test_show_refuses_data_that_changed_and_was_too_large_to_copy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pellucid.commands.command.Recording", partial(Recording, keep_data=100))
+    monkeypatch.setattr("pellucid.commands.train.Recording", partial(Recording, keep_data=100))
     file = written(tmp_path / "h.csv", house_rows())
     assert pellucid("train", file, "--target", "price", "--out", tmp_path / "run", *SMALL).code == 0
     assert not (tmp_path / "run/data").exists()

@@ -307,7 +307,7 @@ def fsync(file):
         os.kill(os.getpid(), int(sys.argv[2]))
     real(file)
 os.fsync = fsync
-import pellucid.commands.command as command
+import pellucid.commands.train as command
 command.Recording = functools.partial(command.Recording, share=1.0)  # a checkpoint whenever one can be written
 from pellucid.cli import main
 main(sys.argv[3:])

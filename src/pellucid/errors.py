@@ -12,6 +12,11 @@ class PellucidError(Exception):
 
     exit_code: ClassVar[int] = 1
 
+    def __init__(self, message: str = "", *, arguments: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.arguments = arguments
+        """The arguments that the message names as `name=`; the command line writes them as its options."""
+
 
 class UsageError(PellucidError, ValueError):
     """A call that cannot mean anything: an unknown name, an option out of its range."""

@@ -143,7 +143,7 @@ def test_it_beats_the_mean_by_pairs_as_well():
     recipe = Recipe.learn(data, "rating")
     ready = tables.prepare(data, recipe, tables.Choices(epochs=40, learning_rate=0.01))
     assert isinstance(ready.model, RatingsNetwork)
-    tables.fit(ready, verbose=0)
+    tables.fit(ready)
     figures = tables.score(ready.model, recipe, ready.part("test"))
     test = ready.rows.test().y
     alone = recipe.target.decode(np.zeros(len(test)))

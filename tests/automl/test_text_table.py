@@ -166,7 +166,7 @@ def test_it_learns_what_the_words_say(file):
     table, recipe = tables.learn(str(file), "mood")
     ready = tables.prepare(table, recipe, tables.Choices(epochs=30, learning_rate=0.02))
     assert isinstance(ready.model, TextNetwork)
-    tables.fit(ready, verbose=0)
+    tables.fit(ready)
     assert tables.score(ready.model, recipe, ready.part("test"))["accuracy"] >= 0.9
 
 

@@ -15,6 +15,7 @@ from pellucid.errors import UsageError
 from pellucid.explain.one_weight import row_parts
 from pellucid.explain.step_view import StepView
 from pellucid.explain.tape_page import model_page, tape_page
+from pellucid.pages.target import Target
 
 RNG = np.random.default_rng(0)
 ROWS, FEATURES = 12, 5
@@ -40,7 +41,7 @@ def classifier(step_of: Callable[..., StepView]) -> StepView:
 @pytest.fixture(scope="module")
 def regression(step_of: Callable[..., StepView]) -> StepView:
     model = compiled([pl.Dense(4, "softplus"), pl.Dense(1)], pl.MeanSquaredError())
-    return step_of(model, X, X[:, :1] * 2, 3, ROWS, command="pellucid show runs/1 --step 3")
+    return step_of(model, X, X[:, :1] * 2, 3, ROWS, target=Target("show", "runs/1", {"step": 3}))
 
 
 def table(page: Any, first: str) -> list[dict[str, Any]]:

@@ -70,7 +70,7 @@ def test_the_page_follows_the_data(view_of: Made) -> None:
     x = X[view.rows[1]]
     assert [b["value"] for b in blocks if "name" in b][:2] == x.tolist()
     label = Y[view.rows[1]]
-    assert {"text": f"  target = {label} ({view.classes[label]})"} in blocks
+    assert {"type": "words", "text": f"  target = {label} ({view.classes[label]})"} in blocks
     json.dumps(blocks, allow_nan=False)
 
 
@@ -97,7 +97,11 @@ def test_clipping_is_said(view_of: Made) -> None:
 def test_one_weight_is_the_same_lines_as_on_the_whole_page(view_of: Made) -> None:
     view = view_of(classifier())
     blocks = view.weight("dense/kernel", (1, 2), 0).to_json()
-    one = [b for b in blocks[: blocks.index({"heading": "The rows that pushed it most"})] if "heading" not in b]
+    one = [
+        b
+        for b in blocks[: blocks.index({"type": "heading", "heading": "The rows that pushed it most"})]
+        if "heading" not in b
+    ]
     whole = view.whole(0).to_json()
     assert all(block in whole for block in one)
     assert any(b.get("name") == "∂L/∂ dense/kernel[1,2]" for b in one)

@@ -13,7 +13,7 @@ def table(name, **choices):
 
     def run():
         source, recipe = tables.learn(name)
-        return tables.fit(tables.prepare(source, recipe, tables.Choices(engine="numpy", **choices)), verbose=0)
+        return tables.fit(tables.prepare(source, recipe, tables.Choices(engine="numpy", **choices)))
 
     return run
 

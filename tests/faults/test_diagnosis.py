@@ -50,10 +50,10 @@ def test_nothing_found_is_one_sentence_that_says_what_was_looked_at():
 
 def test_a_command_quotes_what_the_shell_would_read():
     finding = Finding("x", "", "", "", rewind={"dense.activation": "relu", "batch_size": 32}, at=7)
-    assert finding.command("my runs/1") == (
+    assert finding.target("my runs/1").shell() == (
         "pellucid rewind 'my runs/1' --step 7 --set dense.activation=relu --set batch_size=32"
     )
-    assert Finding("x", "", "", "").command("runs/1") == ""
+    assert Finding("x", "", "", "").target("runs/1") is None
 
 
 def test_the_rewind_that_is_offered_trains_better(slow):

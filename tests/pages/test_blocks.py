@@ -16,6 +16,7 @@ from pellucid.pages.block import Heading, Link, Table
 from pellucid.pages.curve import POINTS, Curve, ticks
 from pellucid.pages.distribution import Distribution
 from pellucid.pages.page import Page
+from pellucid.pages.target import Target
 
 HOSTILE = '<b>&"layer"</b>'
 
@@ -28,7 +29,7 @@ def every_block() -> Page:
     page.table((HOSTILE, "mean"), [(HOSTILE, 0.5), ("x", math.nan), ("of", Distribution.of(np.arange(5)))])
     page.distribution(np.array([1.0, math.inf, 2.0]), HOSTILE)
     page.curve({HOSTILE: ((0, 1), (1.0, math.nan)), "b": ((0, 1), (2.0, 3.0))}, HOSTILE, x_label=HOSTILE)
-    page.link(HOSTILE, command=f"show {HOSTILE}")
+    page.link(HOSTILE, Target("show", HOSTILE))
     page.link("up", heading=f"Heading {HOSTILE}")
     return page
 
@@ -88,7 +89,13 @@ def test_numbers_of_a_table_stand_to_the_right() -> None:
 
 
 def test_a_link_is_a_command_or_a_heading() -> None:
-    assert Link("a layer", command="pellucid show").to_json() == {"link": "a layer", "command": "pellucid show"}
+    assert Link("a layer", Target("show", "runs/1", {"layer": "dense"})).to_json() == {
+        "type": "link",
+        "text": "a layer",
+        "link": "a layer",
+        "command": 'pellucid show runs/1 --layer "dense"',
+        "target": {"command": "show", "run": "runs/1", "options": {"layer": "dense"}},
+    }
     assert f'href="#{Heading("The Loss").anchor}"' in Link("up", heading="The Loss").to_html()
 
 

@@ -27,11 +27,11 @@ def test_json_holds_each_block_with_its_value_in_full() -> None:
     made.formula("third", "1 / 3", 1 / 3)
     plain = json.loads(json.dumps(made.to_json()))
     assert plain == [
-        {"heading": "Forward"},
-        {"text": "in words"},
-        {"name": "y", "formula": "2 × 3", "value": 6.0},
-        {"name": "z", "formula": "6", "value": 6.0},
-        {"name": "third", "formula": "1 / 3", "value": 1 / 3},
+        {"type": "heading", "heading": "Forward"},
+        {"type": "words", "text": "in words"},
+        {"type": "formula", "name": "y", "formula": "2 × 3", "value": 6.0},
+        {"type": "formula", "name": "z", "formula": "6", "value": 6.0},
+        {"type": "formula", "name": "third", "formula": "1 / 3", "value": 1 / 3},
     ]
 
 

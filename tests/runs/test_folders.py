@@ -15,7 +15,7 @@ import pellucid as pl
 from pellucid import cli
 from pellucid.automl.choices import Choices
 from pellucid.automl.folder_network import filled, folder_network
-from pellucid.commands import command
+from pellucid.commands import train as command
 from pellucid.data.files.folder import Pixels, Spectrograms, open_folder
 from pellucid.data.files.folder_recipe import FolderRecipe
 from pellucid.data.files.pictures import Look
@@ -350,5 +350,5 @@ def test_sounds_that_cannot_be_read(tmp_path):
     folder = open_folder(tmp_path)
     assert FolderRecipe.learn(folder, skip=True).reading.shape == (13, 40)
     assert folder.row_count == 20
-    with pytest.raises(UsageError, match="--size is of pictures"):
+    with pytest.raises(UsageError, match="size= is of pictures"):
         FolderRecipe.learn(open_folder(tmp_path), size=(8, 8))

@@ -8,7 +8,7 @@ import pytest
 
 import pellucid as pl
 from pellucid import cli
-from pellucid.commands import command
+from pellucid.commands import train as command
 from pellucid.runs.table_source import TableSource
 from pellucid.storage import RunFolder
 

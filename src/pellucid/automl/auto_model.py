@@ -22,6 +22,7 @@ from pellucid.fit.description import describe_run
 from pellucid.fit.recorder import Recorder
 from pellucid.fit.trainable import Trainable
 from pellucid.fit.training import train
+from pellucid.fit.watcher import Watcher
 from pellucid.models.evaluators import evaluator_of
 from pellucid.models.model import Model
 from pellucid.models.networks import hidden_of, network_of
@@ -135,9 +136,14 @@ def prepare(data: Any, recipe: AnyRecipe, choices: Choices) -> TableRun:
     return TableRun(model, recipe, rows, choices, stopper)
 
 
-def fit(ready: TableRun, verbose: int = 1, recorder: Callable[[dict[str, Any]], Recorder] | None = None) -> Run:
+def fit(
+    ready: TableRun,
+    watcher: Watcher | None = None,
+    recorder: Callable[[dict[str, Any]], Recorder] | None = None,
+) -> Run:
     """Trains on the training rows, stopping by the validation rows.
 
+    watcher: is told where training stands.
     recorder: makes what records the run, from what its manifest holds of model, training and callbacks.
     """
     choices = ready.choices
@@ -147,7 +153,7 @@ def fit(ready: TableRun, verbose: int = 1, recorder: Callable[[dict[str, Any]], 
     if recorder is not None:
         run.recorder = recorder(describe_run(run.model, how, run.callbacks, required=True))
     ready.model.last_run = run
-    train(run, ready.part("training"), ready.part("validation") if ready.stopper else None, verbose=verbose)
+    train(run, ready.part("training"), ready.part("validation") if ready.stopper else None, watcher=watcher)
     return run
 
 

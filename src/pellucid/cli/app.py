@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import sys
 import warnings
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -47,6 +48,15 @@ StepNumber = Annotated[
     int | None, Parameter(help="The step, -1 for the last; the run's first otherwise.", show_default=False, **WHOLE)
 ]
 
+
+class Document(Protocol):
+    """What a command returns."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        ...
+
+
 SAVE: Any = {"name": ["--save", "-o"], "help": "Writes the page to a .html, .json or .txt file instead."}
 
 
@@ -64,7 +74,7 @@ def run(arguments: list[str]) -> int:
     except CycloptsError:  # it has said what is wrong
         return USAGE
     except PellucidError as error:
-        print(f"pellucid: {error}", file=sys.stderr)
+        print(f"pellucid: {_dashed(error)}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("pellucid: interrupted", file=sys.stderr)
@@ -85,11 +95,21 @@ def screen_for(document: bool) -> Any:
     return Screen(stderr=document, highlight=False, soft_wrap=True)
 
 
-def answer(command: str, document: dict[str, Any], as_json: bool) -> int:
+def answer(command: str, document: Document, as_json: bool) -> int:
     if as_json:
-        whole = {"pellucid": 1, "command": command, **document}
+        whole = {"pellucid": 1, "command": command, **document.to_json()}
         print(json.dumps(_standard(whole), ensure_ascii=False, allow_nan=False))
     return 0
+
+
+def _dashed(error: PellucidError) -> str:
+    """The message, with the arguments that it speaks of written as options."""
+    text = str(error)
+    for name in error.arguments:
+        option = f"--{name.replace('_', '-')}"
+        text = re.sub(rf"\b{name}=(?=[^\s,])", f"{option} ", text)
+        text = re.sub(rf"\b{name}=", option, text)
+    return text
 
 
 def _standard(value: Any) -> Any:

@@ -35,10 +35,14 @@ def show(
 
     Example: `pellucid show runs/1 --step 7 --weight "dense/kernel[0,1]"`
     """
-    from pellucid.commands.step_command import Part, show_step
+    from pellucid.cli import rendering
+    from pellucid.cli.terminal import Terminal
+    from pellucid.commands import show as showing
 
-    part = Part(row, layer, unit, weight, number, gradient)
-    return answer("show", show_step(run, step, part, save, screen_for(json)), json)
+    terminal = Terminal(screen_for(json))
+    document = showing.show(run, step, showing.Part(row, layer, unit, weight, number, gradient), terminal)
+    rendering.shown(document, save, terminal)
+    return answer("show", document, json)
 
 
 @app.command
@@ -60,10 +64,14 @@ def check(
 
     Ends with 1 if any is wrong, and names the op whose rule is.
     """
-    from pellucid.commands.step_command import check_run
+    from pellucid.cli import rendering
+    from pellucid.cli.terminal import Terminal
+    from pellucid.commands import check as checking
 
-    document = check_run(run, step, rows, sample, tolerance, screen_for(json))
-    return answer("check", document, json) or (0 if document["ok"] else 1)
+    with Terminal(screen_for(json)) as terminal:
+        document = checking.check(run, step, rows, sample, tolerance, terminal)
+    rendering.checked(document, terminal)
+    return answer("check", document, json) or (0 if document.ok else 1)
 
 
 @app.command
@@ -72,9 +80,14 @@ def diff(run: RunPath, other: RunPath, /, *, save: Save = None, json: Json = Fal
 
     Example: `pellucid diff runs/1 runs/1b`
     """
-    from pellucid.commands.run_command import diff_runs
+    from pellucid.cli import rendering
+    from pellucid.cli.terminal import Terminal
+    from pellucid.commands import compare
 
-    return answer("diff", diff_runs(run, other, save, screen_for(json)), json)
+    terminal = Terminal(screen_for(json))
+    document = compare.diff(run, other, terminal)
+    rendering.page(document.page, save, terminal)
+    return answer("diff", document, json)
 
 
 @app.command
@@ -83,9 +96,14 @@ def why(run: RunPath, /, *, save: Save = None, json: Json = False) -> int:
 
     Example: `pellucid why runs/1`
     """
-    from pellucid.commands.run_command import why_run
+    from pellucid.cli import rendering
+    from pellucid.cli.terminal import Terminal
+    from pellucid.commands import compare
 
-    return answer("why", why_run(run, save, screen_for(json)), json)
+    terminal = Terminal(screen_for(json))
+    document = compare.why(run, terminal)
+    rendering.page(document.page, save, terminal)
+    return answer("why", document, json)
 
 
 @app.command
@@ -101,9 +119,13 @@ def plot(
 
     Example: `pellucid plot runs/1 -o run.png`
     """
-    from pellucid.commands.run_command import plot_run
+    from pellucid.cli import rendering
+    from pellucid.cli.terminal import Terminal
+    from pellucid.commands import plot as plotting
 
-    return answer("plot", plot_run(run, out, points, screen_for(json)), json)
+    document = plotting.plot(run, out, points)
+    rendering.write(document.plot, out, Terminal(screen_for(json)))
+    return answer("plot", document, json)
 
 
 @app.command
@@ -117,6 +139,10 @@ def runs(
 
     Example: `pellucid runs`
     """
-    from pellucid.commands.run_command import list_runs
+    from pellucid.cli import rendering
+    from pellucid.cli.terminal import Terminal
+    from pellucid.commands import runs as listing
 
-    return answer("runs", list_runs(folder, screen_for(json)), json)
+    document = listing.runs(folder)
+    rendering.listed(document, Terminal(screen_for(json)))
+    return answer("runs", document, json)

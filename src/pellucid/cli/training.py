@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
+from json import loads
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -47,12 +49,16 @@ def train(
     """
     from pellucid.automl.choices import Choices
     from pellucid.automl.settings import Settings
-    from pellucid.commands.command import train_data
+    from pellucid.cli import rendering
+    from pellucid.cli.terminal import Terminal
+    from pellucid.commands import train as training
 
     choices = Choices(_units(hidden), epochs, batch_size, learning_rate, dropout, patience, seed, engine)
     pixels = _size(size)
     settings = Settings(data, target, out, task, _pairs("--kind", kind), missing, choices, pixels, skip_unreadable)
-    document = train_data(settings, screen_for(json), verbose=0 if quiet else 1)
+    terminal = Terminal(screen_for(json), verbose=0 if quiet else 1)
+    document = training.train(settings, terminal)
+    rendering.trained(document, terminal)
     return answer("train", document, json)
 
 
@@ -62,9 +68,14 @@ def resume(run: RunPath, /, *, json: Json = False, quiet: Quiet = False) -> int:
 
     Example: `pellucid resume runs/1`
     """
-    from pellucid.commands.run_command import resume_run
+    from pellucid.cli import rendering
+    from pellucid.cli.terminal import Terminal
+    from pellucid.commands import resume as resuming
 
-    return answer("resume", resume_run(run, screen_for(json), verbose=0 if quiet else 1), json)
+    terminal = Terminal(screen_for(json), verbose=0 if quiet else 1)
+    document = resuming.resume(run, terminal)
+    rendering.resumed(document, terminal)
+    return answer("resume", document, json)
 
 
 @app.command
@@ -89,9 +100,14 @@ def rewind(
     Settings: those of the optimizer, optimizer, loss, epochs, of a layer by path (dropout.rate); from step 0 also
     batch_size, seed, shuffle.
     """
-    from pellucid.commands.run_command import rewind_run
+    from pellucid.cli import rendering
+    from pellucid.cli.terminal import Terminal
+    from pellucid.commands import rewind as rewinding
 
-    document = rewind_run(run, step, _pairs("--set", set_), as_, screen_for(json), verbose=0 if quiet else 1)
+    changes = {name: _value(text) for name, text in _pairs("--set", set_).items()}
+    terminal = Terminal(screen_for(json), verbose=0 if quiet else 1)
+    document = rewinding.rewind(run, step, changes, as_, terminal)
+    rendering.rewound(document, terminal)
     return answer("rewind", document, json)
 
 
@@ -110,11 +126,16 @@ def predict(
 
     The column of the target's name holds the prediction; for classes, COLUMN_VALUE the probability of each.
     """
-    from pellucid.commands.command import predict_data
+    from pellucid.cli import rendering
+    from pellucid.cli.terminal import Terminal
+    from pellucid.commands import predict as predicting
 
     if json and out is None:
         raise UsageError("--json needs -o OUT.csv for the predictions, since the document takes standard output")
-    return answer("predict", predict_data(run, data, out, screen_for(True)), json)
+    terminal = Terminal(screen_for(True))
+    document = predicting.predict(run, data, out or sys.stdout.buffer, terminal)
+    rendering.predicted(document, terminal)
+    return answer("predict", document, json)
 
 
 @app.command
@@ -123,10 +144,14 @@ def doctor(*, json: Json = False) -> int:
 
     Example: `pellucid doctor`
     """
-    from pellucid.commands.command import examine
+    from pellucid.cli import rendering
+    from pellucid.cli.terminal import Terminal
+    from pellucid.commands import doctor as examining
 
-    document = examine(screen_for(json))
-    return answer("doctor", document, json) or (0 if document["ok"] else 1)
+    terminal = Terminal(screen_for(json))
+    document = examining.examine(terminal)
+    rendering.examined(document, terminal)
+    return answer("doctor", document, json) or (0 if document.ok else 1)
 
 
 def _pairs(option: str, given: tuple[str, ...]) -> dict[str, str]:
@@ -139,6 +164,14 @@ def _pairs(option: str, given: tuple[str, ...]) -> dict[str, str]:
         if not name or not value:
             raise UsageError(f"{option} {item}: write it as {form}, for example {example}")
     return {name: value for name, _, value in pairs}
+
+
+def _value(text: str) -> Any:
+    """What a person typed as a value: a number, true, false, null, or a name."""
+    try:
+        return loads(text)
+    except ValueError:
+        return text
 
 
 def _size(text: str | None) -> tuple[int, int] | None:

@@ -1,1 +1,1 @@
-"""What each command does, as a function."""
+"""What each command does: a function that returns a document. It prints nothing and knows no options' dashes."""

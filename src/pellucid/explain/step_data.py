@@ -15,6 +15,7 @@ from pellucid.data.tables.category_name import said
 from pellucid.errors import UsageError
 from pellucid.explain.expression import Expression
 from pellucid.explain.text import TERMS, Text
+from pellucid.pages.target import Target
 
 Arrays = Mapping[str, Any]
 
@@ -45,9 +46,8 @@ class StepData:
     """Arrays that the step remembers without learning them by a gradient, such as running means."""
     exact: str = ""
     """A sentence that says whether these numbers are, bit for bit, those of the run."""
-    command: str = ""
-    """What opens this step on the command line ("pellucid show runs/1 --step 3"); "" in Python, where the pages
-    say `step.view.layer("dense")`."""
+    target: Target = field(default_factory=lambda: Target("show"))
+    """What opens this step: of a run folder, or, where it names none, in Python."""
 
     @property
     def size(self) -> int:
@@ -242,12 +242,9 @@ class StepData:
             return None
         return next((node for node in reversed(inside) if node.index in self.users), inside[-1])
 
-    def typed(self, kind: str, path: str, index: Index | None = None) -> str:
-        """What to type to see a part: an option of the command, or a call in Python."""
-        if self.command:
-            place = "" if index is None else f"[{','.join(map(str, index))}]"
-            return f'{self.command} --{kind} "{path}{place}"'
-        return f'step.view.{kind}("{path}"{"" if index is None else f", {index}"})'
+    def part(self, kind: str, path: str, index: Index = ()) -> Target:
+        """What opens a part of this step."""
+        return self.target.of(kind, path, *index)
 
 
 def check_index(name: str, index: Index, shape: tuple[int, ...]) -> None:

@@ -148,22 +148,22 @@ def _next(step: StepData, page: Page) -> None:
     if step.layers:
         layer = step.layers[-1]
         output = step.find(layer)
-        page.link("a layer: its values, gradients and updates", step.typed("layer", layer))
-        page.link("one number, opened down to the data", step.typed("number", layer, (0,) * output.output.ndim))
-        page.link("how the loss moves with it", step.typed("gradient", layer, (0,) * output.output.ndim))
+        page.link("a layer: its values, gradients and updates", step.part("layer", layer))
+        page.link("one number, opened down to the data", step.part("number", layer, (0,) * output.output.ndim))
+        page.link("how the loss moves with it", step.part("gradient", layer, (0,) * output.output.ndim))
     if step.parameters:
         path, array = next(iter(step.parameters.items()))
-        page.link("one weight: gradient, the rows behind it, update", step.typed("weight", path, (0,) * array.ndim))
+        page.link("one weight: gradient, the rows behind it, update", step.part("weight", path, (0,) * array.ndim))
 
 
 def _on_from_layer(step: StepData, page: Page, path: str, nodes: list[Node], weights: list[str]) -> None:
     page.heading("Look further")
     if nodes:
         index = (0,) * nodes[-1].output.ndim
-        page.link("one of its numbers, opened", step.typed("number", path, index))
-        page.link("how the loss moves with it", step.typed("gradient", path, index))
+        page.link("one of its numbers, opened", step.part("number", path, index))
+        page.link("how the loss moves with it", step.part("gradient", path, index))
     for weight in weights[:1]:
-        page.link("one of its weights", step.typed("weight", weight, (0,) * step.parameters[weight].ndim))
+        page.link("one of its weights", step.part("weight", weight, (0,) * step.parameters[weight].ndim))
 
 
 def _numbers(step: StepData, page: Page, node: Node) -> None:

@@ -2,46 +2,44 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import Any
 
 from pellucid.engine.loop import Progress
+from pellucid.fit.watcher import Silent, Watcher
 
 SHOWN = 4
 """Figures shown at most, so that the line fits a terminal."""
 
 
 class Bar:
-    """A line that moves while training runs; silent with verbose=0."""
+    """A line that moves while training runs."""
 
-    def __init__(self, epochs: int, steps: int, verbose: int) -> None:
-        self.steps, self.epochs, self.verbose = steps, epochs, verbose
+    def __init__(self) -> None:
+        self.epochs = 0
         self.figures = ""
         self._bar: Any = None
         self._task: Any = None
 
-    def __enter__(self) -> Bar:
-        if self.verbose:
-            from rich.console import Console  # here, so that `import pellucid` stays fast
-            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-            from rich.progress import Progress as RichProgress
+    def begun(self, epochs: int, steps: int) -> None:
+        """Draws the line; rich is read here, so that `import pellucid` stays fast."""
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as RichProgress
 
-            self._bar = RichProgress(
-                TextColumn("epoch {task.fields[epoch]}"),
-                BarColumn(bar_width=24),
-                MofNCompleteColumn(),
-                TextColumn("steps  {task.fields[figures]}"),
-                TimeElapsedColumn(),
-                console=Console(stderr=True),
-                refresh_per_second=10,
-            )
-            self._bar.start()
-            self._task = self._bar.add_task("", total=self.epochs * self.steps, epoch=0, figures="compiling …")
-        return self
+        self.epochs = epochs
+        self._bar = RichProgress(
+            TextColumn("epoch {task.fields[epoch]}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("steps  {task.fields[figures]}"),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+            refresh_per_second=10,
+        )
+        self._bar.start()
+        self._task = self._bar.add_task("", total=epochs * steps, epoch=0, figures="compiling …")
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def closed(self) -> None:
         if self._bar is not None:
             self._bar.stop()
 
@@ -63,6 +61,11 @@ class Bar:
         """Stopped before the planned end: the bar is full at what was done."""
         if self._bar is not None:
             self._bar.update(self._task, completed=step, total=step)
+
+
+def bar(verbose: int) -> Watcher:
+    """The bar that `verbose=1` asks for; silence for 0."""
+    return Bar() if verbose else Silent()
 
 
 def figures(logs: dict[str, Any]) -> str:

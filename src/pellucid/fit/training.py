@@ -16,9 +16,9 @@ from pellucid.engine.loop import Begun, Diverged, Loop, Totals
 from pellucid.engine.step import State, Step
 from pellucid.errors import NotFiniteError, RunError, UsageError
 from pellucid.fit.history import History
-from pellucid.fit.progress import Bar
 from pellucid.fit.recorder import Recorder
 from pellucid.fit.trainable import Trainable
+from pellucid.fit.watcher import Silent, Watcher
 from pellucid.nn.losses import WeightedSum
 from pellucid.replay.checkpoint import Checkpoint
 from pellucid.replay.open_step import Naming
@@ -37,8 +37,8 @@ class Session:
     stands: Checkpoint
     """Where training stood when it was told of last."""
 
-    def go(self, begun: Checkpoint, bar: Bar) -> None:
-        """Takes what the loop tells: into the history, the model, the record, the bar, the callbacks."""
+    def go(self, begun: Checkpoint, watcher: Watcher) -> None:
+        """Takes what the loop tells: into the history, the model, the record, the watcher, the callbacks."""
         plan, model, epochs = self.loop.plan, self.run.model, self.run.training.epochs
         first, within = divmod(begun.step, plan.steps)
         state = self.loop.engine.start(begun.state)
@@ -56,7 +56,7 @@ class Session:
                 model.take(state)
                 if len(told.losses):
                     self.losses.append(told.losses)
-                bar.show(told)
+                watcher.show(told)
                 if told.logs is not None:
                     self._epoch_ended(epoch, told.logs)
                 if told.logs is not None or (told.totals is not None and told.step % plan.steps):
@@ -66,7 +66,7 @@ class Session:
         self.run.status = "finished"
         if self._stopped():
             self.run.status = "stopped early"
-            bar.ended(self.stands.step)
+            watcher.ended(self.stands.step)
 
     def _stopped(self) -> bool:
         return any(callback.stop_training for callback in self.run.callbacks)
@@ -89,11 +89,12 @@ def train(
     begun: Checkpoint | None = None,
     *,
     naming: Naming | None = None,
-    verbose: int = 1,
+    watcher: Watcher | None = None,
 ) -> None:
     """Trains the network of a run and fills the run in; the heart of `Model.fit`, `resume` and `rewind`.
 
     begun: where it goes on from; the run then holds the losses and the history of the steps before.
+    watcher: is told where it stands; silence by default.
     """
     model, how = run.model, run.training
     now = model.compiled
@@ -112,14 +113,14 @@ def train(
     replay = Replay(step, runner, plan, data, begun, losses=losses, naming=naming or Naming())
     run.with_data(replay, validation)
     loop = Loop(runner, plan, data, now.metrics, validation)
-    _train(Session(run, loop, [losses], begun), begun, verbose)
+    _train(Session(run, loop, [losses], begun), begun, watcher or Silent())
     if run.trouble is not None and run.recorder is not None:
         if run.recorder.required:
             raise run.trouble
         warnings.warn(str(run.trouble), stacklevel=3)
 
 
-def _train(session: Session, begun: Checkpoint, verbose: int) -> None:
+def _train(session: Session, begun: Checkpoint, watcher: Watcher) -> None:
     """Trains, and whatever happens leaves the run, the model and the record as they then are."""
     run, recorder, model = session.run, session.run.recorder, session.run.model
     started = time.perf_counter()
@@ -133,8 +134,8 @@ def _train(session: Session, begun: Checkpoint, verbose: int) -> None:
         first = Checkpoint(begun.step, begun.state, begun.totals, tuple(c.memory() for c in run.callbacks))
         recorder.begin(first, run.step_history["loss"], run.history)
     try:
-        with Bar(run.training.epochs, session.loop.plan.steps, verbose) as bar:
-            session.go(begun, bar)
+        watcher.begun(run.training.epochs, session.loop.plan.steps)
+        session.go(begun, watcher)
     except KeyboardInterrupt:
         run.status = "interrupted"
         raise
@@ -148,6 +149,7 @@ def _train(session: Session, begun: Checkpoint, verbose: int) -> None:
         run.status = "failed"
         raise
     finally:
+        watcher.closed()
         run.seconds += time.perf_counter() - started
         run.step_history["loss"] = run.replay.losses = numpy.concatenate(session.losses)
         run.final = model.parameters()

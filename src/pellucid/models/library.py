@@ -17,7 +17,7 @@ from pellucid.runs import resume as resuming
 LIBRARY = (layers, networks, sequential)
 """What has to have been read before a file is."""
 
-open_run, resume = opening.open_run, resuming.resume
+open_run, resume, held = opening.open_run, resuming.resume, resuming.held
 
 
 def load(path: str | Path) -> Model:

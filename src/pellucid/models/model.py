@@ -25,6 +25,7 @@ from pellucid.fit.callbacks import Callback
 from pellucid.fit.compiled import Compiled
 from pellucid.fit.config import FitConfig
 from pellucid.fit.description import describe_run
+from pellucid.fit.progress import bar
 from pellucid.fit.recorder import Recorder
 from pellucid.fit.training import train
 from pellucid.gradcheck import SPSA, FiniteDifference
@@ -145,7 +146,7 @@ class Model(Layer):
         if options is not None:
             about = describe_run(self, how, run.callbacks, required=options.folder is not None)
             run.recorder = Recorder(options, partial(known_of_arrays, about, data, validation, options.keep_data))
-        train(run, data, validation, verbose=verbose)
+        train(run, data, validation, watcher=bar(verbose))
         return run
 
     def evaluate(

@@ -11,6 +11,7 @@ from typing import Any
 from pellucid.pages.curve import Curve
 from pellucid.pages.distribution import Distribution
 from pellucid.pages.number import number, strict
+from pellucid.pages.target import Target
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Heading:
         return f'<h2 id="{self.anchor}">{escape(self.text)}</h2>'
 
     def to_json(self) -> dict[str, Any]:
-        return {"heading": self.text}
+        return {"type": "heading", "heading": self.text}
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Words:
         return f"<p{style}>{escape(self.text.strip())}</p>"
 
     def to_json(self) -> dict[str, Any]:
-        return {"text": self.text}
+        return {"type": "words", "text": self.text}
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Formula:
         return f'<p class="pellucid-formula"><var>{escape(self.name)}</var> {middle}<b>= {value}</b></p>'
 
     def to_json(self) -> dict[str, Any]:
-        return {"name": self.name, "formula": self.formula, "value": strict(self.value)}
+        return {"type": "formula", "name": self.name, "formula": self.formula, "value": strict(self.value)}
 
 
 Cell = str | float | Distribution | None
@@ -119,7 +120,8 @@ class Table:
         return f'<div class="pellucid-table">{table}</div>'
 
     def to_json(self) -> dict[str, Any]:
-        return {"columns": list(self.columns), "rows": [[_json(cell) for cell in row] for row in self.rows]}
+        rows = [[_json(cell) for cell in row] for row in self.rows]
+        return {"type": "table", "columns": list(self.columns), "rows": rows}
 
     def _numeric(self) -> list[bool]:
         """Which columns hold numbers, and so stand to the right."""
@@ -129,11 +131,16 @@ class Table:
 
 @dataclass(frozen=True)
 class Link:
-    """Where to go on: a command to type, or a heading of this page."""
+    """Where to go on: a target to open, or a heading of this page."""
 
     text: str
-    command: str = ""
+    target: Target | None = None
     heading: str = ""
+
+    @property
+    def command(self) -> str:
+        """The target as typed; empty for a heading of this page."""
+        return self.target.shell() if self.target else ""
 
     def to_text(self) -> str:
         return f"  {self.command}    {self.text}" if self.command else f"  {self.text}: see “{self.heading}”"
@@ -144,8 +151,10 @@ class Link:
         return f'<p class="pellucid-link"><a href="#{Heading(self.heading).anchor}">{escape(self.text)}</a></p>'
 
     def to_json(self) -> dict[str, Any]:
-        where = {"command": self.command} if self.command else {"anchor": self.heading}
-        return {"link": self.text, **where}
+        where: dict[str, Any] = {"anchor": self.heading}
+        if self.target is not None:
+            where = {"command": self.command, "target": self.target.to_json()}
+        return {"type": "link", "text": self.text, "link": self.text, **where}
 
 
 Block = Heading | Words | Formula | Table | Distribution | Curve | Link

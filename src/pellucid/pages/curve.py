@@ -58,6 +58,7 @@ class Curve:
 
     def to_json(self) -> dict[str, Any]:
         return {
+            "type": "curve",
             "curve": self.title,
             "x_label": self.x_label,
             "y_label": self.y_label,

@@ -92,6 +92,7 @@ class Distribution:
 
     def to_json(self) -> dict[str, Any]:
         return {
+            "type": "distribution",
             "distribution": self.name,
             "counts": list(self.counts),
             "edges": list(self.edges),

@@ -17,6 +17,7 @@ from pellucid.pages.block import Block, Cell, Formula, Heading, Link, Table, Wor
 from pellucid.pages.curve import Curve, Points
 from pellucid.pages.distribution import Distribution
 from pellucid.pages.style import DOCUMENT, FRAGMENT
+from pellucid.pages.target import Target
 
 
 @dataclass
@@ -52,8 +53,8 @@ class Page:
     def curve(self, series: Mapping[str, Points], title: str = "", **labels: Any) -> None:
         self.blocks.append(Curve(series, title, **labels))
 
-    def link(self, text: str, command: str = "", heading: str = "") -> None:
-        self.blocks.append(Link(text, command, heading))
+    def link(self, text: str, target: Target | None = None, heading: str = "") -> None:
+        self.blocks.append(Link(text, target, heading))
 
     def to_text(self, width: int | None = None) -> str:
         """The page as text; tables wider than `width` are cut into parts that stand one below the other."""

@@ -18,6 +18,7 @@ from pellucid.engine.step import Arrays, State, Step, last_node
 from pellucid.explain.step_view import StepView
 from pellucid.gradcheck import FiniteDifference, GradientReport, central
 from pellucid.pages.page import Page
+from pellucid.pages.target import Target
 from pellucid.replay.check_step import check_step
 
 
@@ -160,10 +161,10 @@ class OpenStep:
     @cached_property
     def view(self) -> StepView:
         """The step, ready to be explained."""
-        return self.explained("")
+        return self.explained(Target("show"))
 
-    def explained(self, command: str) -> StepView:
-        """The same, whose pages say what to type next: `command` opens this step on the command line."""
+    def explained(self, target: Target) -> StepView:
+        """The same, whose pages say what to open next: `target` opens this step."""
         rows = [int(row) for row in self.naming.row(self.batch.rows)]
         return StepView(
             self.tape,
@@ -181,7 +182,7 @@ class OpenStep:
             upright=self.naming.upright,
             untrained=self.before.untrained,
             exact=f"The loss of this step, run again: {float(self.loss):.9g}, {self.verdict}.",
-            command=command,
+            target=target,
         )
 
     def page(self) -> Page:

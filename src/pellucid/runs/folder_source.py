@@ -128,10 +128,15 @@ class FolderSource:
         altered = self.altered()
         return f"in {data['source']} {_some(altered)}; the copies in the run are used" if altered else ""
 
-    def rows(self) -> Rows:
+    @cached_property
+    def _rows(self) -> Rows:
         """The files as numbers, each with its part."""
         with self.opened() as folder:
             return self.recipe.rows(folder)
+
+    def rows(self) -> Rows:
+        """The same, read and encoded once."""
+        return self._rows
 
     def datasets(self) -> tuple[Dataset, Dataset | None, Naming]:
         """Training rows, validation rows, and the names of their numbers."""

@@ -34,7 +34,12 @@ def open_run(path: str | Path, **data: Any) -> Run:
     Raises RunError where the folder is missing, torn or from a newer pellucid; UsageError where it was
     trained with classes that are not imported. What is read from the data is read when a step is opened.
     """
-    folder = RunFolder.open(path)
+    return run_in(RunFolder.open(path), data)
+
+
+def run_in(folder: RunFolder, data: dict[str, Any]) -> Run:
+    """The run in a folder that is open; see `open_run`."""
+    path = folder.path
     losses, last = _read(folder)
     manifest = folder.manifest
     if why := manifest.get("unreplayable"):
@@ -54,6 +59,8 @@ def open_run(path: str | Path, **data: Any) -> Run:
         first=manifest.get("first", 0),
         parent=Path(manifest["parent"]) if manifest.get("parent") else None,
         final={p: numpy.asarray(a) for p, a in last.state.parameters.items()},
+        stored=folder,
+        origin=source_of(folder),
     )
     if BEST in manifest["files"]:
         try:
@@ -68,14 +75,15 @@ def _source(run: Run, folder: RunFolder, given: dict[str, Any]) -> tuple[Replay,
     """What it takes to run a run again."""
     manifest = folder.manifest
     naming = Naming()
-    if (source := source_of(folder)) is not None:
-        data, validation, naming = source.datasets()
+    if run.origin is not None:
+        data, validation, naming = run.origin.datasets()
     else:
         data, validation = arrays_of(folder, given)
     start = last_checkpoint(folder, run.first)
     if start is None:  # the first checkpoint is torn: steps before the next one cannot be reached
         start = _first_whole(folder)
-    model = revive(manifest["model"], start.state.parameters | start.state.untrained)
+    model = run.model.clone()
+    model.take(start.state)
     step = run.training.step(model)
     engine = engines.make(run.training.engine, step, model.compiled.dtype)
     replay = Replay(step, engine, run.training.plan(len(data)), data, start, naming=naming)

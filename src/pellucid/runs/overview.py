@@ -9,6 +9,7 @@ import numpy
 from pellucid.fit.history import History
 from pellucid.pages.page import Page
 from pellucid.pages.plot import Plot, curves
+from pellucid.pages.target import Target
 
 
 def page(run: History) -> Page:
@@ -43,8 +44,8 @@ def page(run: History) -> Page:
         found.heading("By epoch")
         found.table(("epoch", *names), [(e + 1, *(run.history[name][e] for name in names)) for e in shown])
     if run.folder and run.steps > run.first:
-        found.link("a step of it", f"pellucid show {run.folder} --step {run.steps - 1}")
-        found.link("what went wrong, if anything", f"pellucid why {run.folder}")
+        found.link("a step of it", Target("show", str(run.folder), {"step": run.steps - 1}))
+        found.link("what went wrong, if anything", Target("why", str(run.folder)))
     return found
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from pellucid.errors import RunError, UsageError
 from pellucid.fit.callbacks import Callback, revived
+from pellucid.fit.progress import bar
 from pellucid.fit.recorder import Recorder
 from pellucid.fit.training import train
+from pellucid.fit.watcher import Watcher
 from pellucid.replay.recorded import last_checkpoint
-from pellucid.runs.opening import open_run
+from pellucid.runs.opening import run_in
 from pellucid.runs.run import Run
 from pellucid.storage import Recording, RunFolder
 
@@ -24,18 +27,28 @@ def resume(path: str | Path, *, callbacks: Iterable[Callback] | None = None, ver
 
     Raises UsageError for a run that has ended, RunError for one that another process is training.
     """
+    with held(path, **data) as run:
+        return go_on(run, bar(verbose), callbacks)
+
+
+@contextmanager
+def held(path: str | Path, **data: Any) -> Generator[Run]:
+    """The run in a folder, which no other process trains meanwhile."""
     folder = RunFolder.open(path)
     if not folder.lock():
         raise RunError(f"{path} is being trained by another process; it can be resumed when that one has ended")
     try:
-        run = open_run(path, **data)
-        folder.manifest = RunFolder.open(path).manifest  # as it is since nobody else writes
-        return _resumed(path, run, folder, callbacks, verbose)
+        folder.reread()  # its writer may have ended just before it was locked
+        yield run_in(folder, data)
     finally:
         folder.release()
 
 
-def _resumed(path: str | Path, run: Run, folder: RunFolder, callbacks: Iterable[Callback] | None, verbose: int) -> Run:
+def go_on(run: Run, watcher: Watcher, callbacks: Iterable[Callback] | None = None) -> Run:
+    """Trains a run that is held to its end."""
+    folder = run.stored
+    assert folder is not None
+    path = folder.path
     if run.status in ("finished", "stopped early"):
         raise UsageError(f"{path} has ended ({run.status}, {run.steps} steps): there is nothing left to resume")
     if run.status in ("not finite", "failed"):
@@ -61,8 +74,10 @@ def _resumed(path: str | Path, run: Run, folder: RunFolder, callbacks: Iterable[
         seconds=run.seconds,
         callbacks=those,
         recorder=recorder,
+        stored=folder,
+        origin=run.origin,
     )
-    train(again, replay.data, run.validation, point, naming=replay.naming, verbose=verbose)
+    train(again, replay.data, run.validation, point, naming=replay.naming, watcher=watcher)
     again.replay.start = replay.start
     return again
 

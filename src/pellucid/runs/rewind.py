@@ -22,6 +22,7 @@ from pellucid.fit.history import History
 from pellucid.fit.recorder import Recorder
 from pellucid.fit.trainable import Trainable
 from pellucid.fit.training import train
+from pellucid.fit.watcher import Watcher
 from pellucid.nn import losses
 from pellucid.nn.layer import Layer
 from pellucid.registry import Configured, from_config, replaced, to_config
@@ -37,7 +38,7 @@ def rewind(
     number: int,
     place: str | Path | None,
     changes: Mapping[str, Any],
-    verbose: int,
+    watcher: Watcher,
     callbacks: Iterable[Callback] | None = None,
 ) -> H:
     """Goes back to a step and trains on from there; see Run.rewind."""
@@ -72,7 +73,7 @@ def rewind(
     )
     if run.folder is not None or place is not None:
         other.recorder = _recorder(run, other, place, changes)
-    train(other, replay.data, run.validation, begun, naming=replay.naming, verbose=verbose)
+    train(other, replay.data, run.validation, begun, naming=replay.naming, watcher=watcher)
     return other
 
 

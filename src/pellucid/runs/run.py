@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pellucid.fit.callbacks import Callback
 from pellucid.fit.history import History
+from pellucid.fit.progress import bar
 from pellucid.pages.page import Page
 from pellucid.pages.plot import Plot
 from pellucid.runs import overview
 from pellucid.runs.diff import diff
 from pellucid.runs.rewind import rewind
+from pellucid.runs.sources import Origin
 from pellucid.runs.why import Diagnosis, diagnose
+from pellucid.storage import RunFolder
 
 
 @dataclass
 class Run(History):
     """What `fit`, `open_run`, `resume` and `rewind` return."""
+
+    stored: RunFolder | None = field(default=None, repr=False)
+    """The folder that it was opened from, if it was."""
+    origin: Origin | None = field(default=None, repr=False)
+    """The table or the folder of files that it was trained on, if it was opened and not trained on arrays."""
 
     def rewind(
         self,
@@ -38,7 +46,7 @@ class Run(History):
         by path: run.rewind(8, **{"dropout.rate": 0.1}). Returns the new run; raises UsageError for a change that
         is not known.
         """
-        return rewind(self, n, as_, changes, verbose, callbacks)
+        return rewind(self, n, as_, changes, bar(verbose), callbacks)
 
     def diff(self, other: Run) -> Page:
         """Where two runs part: the choices, the first step and the first number that differ, the curves."""

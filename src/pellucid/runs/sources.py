@@ -6,10 +6,12 @@ from pellucid.runs.folder_source import FolderSource
 from pellucid.runs.table_source import TableSource
 from pellucid.storage import RunFolder
 
-SOURCES: dict[str, type[TableSource | FolderSource]] = {"table": TableSource, "folder": FolderSource}
+Origin = TableSource | FolderSource
+"""Where data comes from."""
+SOURCES: dict[str, type[Origin]] = {"table": TableSource, "folder": FolderSource}
 
 
-def source_of(folder: RunFolder) -> TableSource | FolderSource | None:
+def source_of(folder: RunFolder) -> Origin | None:
     """The table or the folder of files of a run; None where it was trained on arrays."""
     kind = SOURCES.get(folder.manifest["data"]["kind"])
     return None if kind is None else kind(folder)

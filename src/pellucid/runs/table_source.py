@@ -89,9 +89,14 @@ class TableSource:
         what = "has changed since the run was trained on it" if path.is_file() else "is not there any more"
         return f"{path} {what}; the copy in the run is used"
 
-    def rows(self) -> Rows:
+    @cached_property
+    def _rows(self) -> Rows:
         """Its rows as numbers, each with its part."""
         return self.recipe.rows(self.table())
+
+    def rows(self) -> Rows:
+        """The same, read and encoded once."""
+        return self._rows
 
     def datasets(self) -> tuple[Dataset, Dataset | None, Naming]:
         """Training rows, validation rows, and the names of their numbers."""

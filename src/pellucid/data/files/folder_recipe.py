@@ -62,7 +62,7 @@ class FolderRecipe:
                 f"put the {folder.kind} of each class into a folder of its own in it."
             )
         if folder.kind == Spectrograms.kind and size is not None:
-            raise UsageError(f"--size is of pictures, but {folder.name} holds sounds")
+            raise UsageError(f"size= is of pictures, but {folder.name} holds sounds", arguments=("size",))
         notes: list[str] = []
         reading = (
             Pixels.choose(folder.found, size, notes)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pellucid.pages.page import Page
+from pellucid.pages.target import Target
 
 ROWS_SHOWN = 8
 
@@ -35,19 +35,20 @@ class Finding:
     at: int = 0
     """The step to go back to for it."""
 
-    def command(self, run: str | Path | None) -> str:
-        """What tries the change, as typed; empty where going back can not try it.
+    def target(self, run: str | Path | None) -> Target | None:
+        """What tries the change; None where going back can not try it.
 
-        >>> Finding("x", "", "", "", rewind={"learning_rate": 0.001}, at=40).command("runs/1")
+        >>> Finding("x", "", "", "", rewind={"learning_rate": 0.001}, at=40).target("runs/1").shell()
         'pellucid rewind runs/1 --step 40 --set optimizer.learning_rate=0.001'
         """
         if not self.rewind:
-            return ""
-        settings = " ".join(f"--set {shlex.quote(f'{_typed(name)}={value}')}" for name, value in self.rewind.items())
-        return f"pellucid rewind {shlex.quote(str(run or 'RUN'))} --step {self.at} {settings}"
+            return None
+        changes = {_typed(name): value for name, value in self.rewind.items()}
+        return Target("rewind", str(run or "RUN"), {"step": self.at}, changes)
 
     def to_json(self, run: str | Path | None = None) -> dict[str, Any]:
         """Plain values."""
+        target = self.target(run)
         return {
             "kind": self.kind,
             "step": self.step,
@@ -58,7 +59,8 @@ class Finding:
             "change": self.change,
             "rewind": self.rewind,
             "at": self.at,
-            "command": self.command(run),
+            "command": target.shell() if target else "",
+            "target": target.to_json() if target else None,
         }
 
 
@@ -91,8 +93,8 @@ class Diagnosis:
                 page.words(f"Rows: {listed(finding.rows)}")
             page.words(f"Likely cause: {finding.cause}")
             page.words(f"Try: {finding.change}")
-            if command := finding.command(self.run):
-                page.link("tries it", command)
+            if target := finding.target(self.run):
+                page.link("tries it", target)
         return page
 
     def show(self) -> None:
