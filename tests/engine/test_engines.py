@@ -5,7 +5,7 @@ import pytest
 
 import pellucid as pl
 from pellucid.data.dataset import Plan
-from pellucid.engine import engines
+from pellucid.engine import engines, programs
 
 torch = pytest.importorskip("torch")
 
@@ -134,8 +134,9 @@ def test_a_training_is_torch_s_own_loop(rows, make_classifier, name):
 def test_nothing_is_compiled_again_between_epochs(rows, make_classifier, monkeypatch):
     """The step is traced for whole batches and for the smaller last one, however many epochs there are."""
     traced = []
-    plain = engines.XlaEngine._train
-    monkeypatch.setattr(engines.XlaEngine, "_train", lambda self, *a: traced.append(a[1].x.shape) or plain(self, *a))
+    plain = engines._train
+    monkeypatch.setattr(engines, "_train", lambda kept, *a: traced.append(a[1].x.shape) or plain(kept, *a))
+    programs.forget()
     run = make_classifier().fit(rows.x, rows.y, batch_size=16, epochs=6, verbose=0)
     assert sorted(shape[1] for shape in traced) == [6, 16]
     run.at(7)
@@ -145,8 +146,9 @@ def test_nothing_is_compiled_again_between_epochs(rows, make_classifier, monkeyp
 def test_opening_many_steps_compiles_the_open_step_once(rows, make_classifier, monkeypatch):
     """Once for each way of keeping numbers that was tried at the first step, and never again."""
     made = []
-    plain = engines.XlaEngine._opened
-    monkeypatch.setattr(engines.XlaEngine, "_opened", lambda self, *a: made.append(a[3]) or plain(self, *a))
+    plain = engines._opened
+    monkeypatch.setattr(engines, "_opened", lambda kept, *a: made.append(a[3]) or plain(kept, *a))
+    programs.forget()
     run = make_classifier().fit(rows.x[:64], rows.y[:64], batch_size=16, epochs=1, verbose=0)
     run.at(0)
     tried = list(made)
