@@ -164,6 +164,7 @@ def test_large_and_small_models_are_carried_alike(rows, engine, monkeypatch):
     found = []
     for limit in (0, 20_000):
         monkeypatch.setattr(engines, "PACK_BELOW", limit)
+        programs.forget()
         model = pl.Sequential([pl.Dense(3)])
         model.compile(pl.SGD(0.1, momentum=0.9), "mse")
         model.fit(rows.x, np.eye(3)[rows.y], batch_size=35, epochs=3, dtype="float64", engine=engine, verbose=0)
