@@ -1,4 +1,4 @@
-"""Before any test: runs and compiled programs go to a folder of their own."""
+"""Before any test: runs go to a folder of their own, and compiled programs to no disk."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ def pytest_configure(config):
     if not hasattr(config, "workerinput"):
         config.stash_runs = tempfile.mkdtemp(prefix="pellucid-runs-")
         os.environ[RUNS] = config.stash_runs
-        os.environ[CACHE] = str(Path(config.stash_runs) / "compiled")
+        os.environ[CACHE] = "off"
 
 
 def pytest_unconfigure(config):
