@@ -9,8 +9,8 @@ from typing import Any
 from pellucid.automl import auto_model as tables
 from pellucid.data.dataset import Dataset
 from pellucid.fit.callbacks import EarlyStopping
+from pellucid.runs.origin import Origin
 from pellucid.runs.run import Run
-from pellucid.runs.sources import Origin
 
 
 @dataclass(frozen=True)

@@ -18,14 +18,14 @@ import numpy
 import polars
 
 from pellucid import files
-from pellucid.data.dataset import Dataset
 from pellucid.data.files.folder import Folder
 from pellucid.data.files.folder_recipe import FolderRecipe
 from pellucid.data.files.labelled_files import Found
 from pellucid.data.rows import Rows
 from pellucid.errors import DataError, RunError
 from pellucid.replay.open_step import Naming
-from pellucid.storage import RunFolder, version
+from pellucid.runs.origin import Origin
+from pellucid.storage import version
 
 LIST = "data/files.csv"
 """Each file from the folder on, its class, its SHA-256: row n of the data is line n + 2."""
@@ -70,13 +70,11 @@ def known_of_folder(
 
 
 @dataclass(frozen=True)
-class FolderSource:
+class FolderSource(Origin):
     """The folder of a run, and how its files become numbers."""
 
-    folder: RunFolder
-
     @cached_property
-    def recipe(self) -> FolderRecipe:
+    def recipe(self) -> FolderRecipe:  # pyright: ignore[reportIncompatibleMethodOverride]
         """How files become numbers."""
         return FolderRecipe.from_json(json.loads(self.folder.read("recipe.json")))
 
@@ -128,30 +126,21 @@ class FolderSource:
         altered = self.altered()
         return f"in {data['source']} {_some(altered)}; the copies in the run are used" if altered else ""
 
-    @cached_property
-    def _rows(self) -> Rows:
+    def encoded(self) -> Rows:
         """The files as numbers, each with its part."""
         with self.opened() as folder:
             return self.recipe.rows(folder)
 
-    def rows(self) -> Rows:
-        """The same, read and encoded once."""
-        return self._rows
-
-    def datasets(self) -> tuple[Dataset, Dataset | None, Naming]:
-        """Training rows, validation rows, and the names of their numbers."""
-        recipe, rows = self.recipe, self.rows()
-        y = recipe.target.as_learned(rows.y)
-        training, validation = rows.training(), rows.validation()
-        naming = Naming(
+    def naming(self, training: Any) -> Naming:
+        """Pixels or bands, classes, and the file of each training row."""
+        recipe = self.recipe
+        return Naming(
             recipe.feature_names,
             recipe.target.classes,
             lambda places: training.row[places],
             self.listed["file"].to_list(),
             recipe.reading.upright,
         )
-        watched = Dataset(rows.x, y, rows=validation.index) if len(validation) else None
-        return Dataset(rows.x, y, rows=training.index), watched, naming
 
     def _paths(self) -> list[Path]:
         """Where each file lay."""

@@ -14,8 +14,8 @@ from pellucid.pages.page import Page
 from pellucid.pages.plot import Plot
 from pellucid.runs import overview
 from pellucid.runs.diff import diff
+from pellucid.runs.origin import Origin
 from pellucid.runs.rewind import rewind
-from pellucid.runs.sources import Origin
 from pellucid.runs.why import Diagnosis, diagnose
 from pellucid.storage import RunFolder
 

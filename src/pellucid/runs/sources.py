@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pellucid.runs.folder_source import FolderSource
+from pellucid.runs.origin import Origin
 from pellucid.runs.table_source import TableSource
 from pellucid.storage import RunFolder
 
-Origin = TableSource | FolderSource
-"""Where data comes from."""
 SOURCES: dict[str, type[Origin]] = {"table": TableSource, "folder": FolderSource}
 
 

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from pellucid import files
-from pellucid.data.dataset import Dataset
 from pellucid.data.rows import Rows
 from pellucid.data.tables.recipe import Recipe
 from pellucid.data.tables.table import BUILT_IN, Table, open_table
 from pellucid.errors import DataError, RunError, UsageError
 from pellucid.replay.open_step import Naming
-from pellucid.storage import RunFolder
+from pellucid.runs.origin import Origin
 
 
 def known_of_table(
@@ -44,13 +43,11 @@ def known_of_table(
 
 
 @dataclass(frozen=True)
-class TableSource:
+class TableSource(Origin):
     """The table of a run, and how it becomes numbers."""
 
-    folder: RunFolder
-
     @cached_property
-    def recipe(self) -> Recipe:
+    def recipe(self) -> Recipe:  # pyright: ignore[reportIncompatibleMethodOverride]
         """How columns become numbers; RunError where the run was not trained on a table."""
         if "recipe.json" not in self.folder.manifest["files"]:
             raise RunError(f"{self.folder.path} was trained on arrays, not on a table; use it from Python: open_run")
@@ -89,21 +86,11 @@ class TableSource:
         what = "has changed since the run was trained on it" if path.is_file() else "is not there any more"
         return f"{path} {what}; the copy in the run is used"
 
-    @cached_property
-    def _rows(self) -> Rows:
+    def encoded(self) -> Rows:
         """Its rows as numbers, each with its part."""
         return self.recipe.rows(self.table())
 
-    def rows(self) -> Rows:
-        """The same, read and encoded once."""
-        return self._rows
-
-    def datasets(self) -> tuple[Dataset, Dataset | None, Naming]:
-        """Training rows, validation rows, and the names of their numbers."""
+    def naming(self, training: Any) -> Naming:
+        """Columns, classes, and the table's row of each training row."""
         recipe = self.recipe
-        rows = self.rows()
-        y = recipe.target.as_learned(rows.y)
-        training, validation = rows.training(), rows.validation()
-        naming = Naming(recipe.feature_names, recipe.target.classes, lambda places: training.row[places])
-        watched = Dataset(rows.x, y, rows=validation.index) if len(validation) else None
-        return Dataset(rows.x, y, rows=training.index), watched, naming
+        return Naming(recipe.feature_names, recipe.target.classes, lambda places: training.row[places])
