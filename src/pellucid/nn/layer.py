@@ -256,6 +256,7 @@ def joined(path: str, name: str) -> str:
     return f"{path}/{name}" if path else name
 
 
+@functools.cache
 def snake_case(name: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z0-9])(?=[A-Z][a-z])", "_", name).lower()
 
