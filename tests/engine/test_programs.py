@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import weakref
+from dataclasses import field
 
 import numpy as np
 import pytest
@@ -140,6 +141,30 @@ def test_what_a_persons_own_code_sees_is_part_of_it(monkeypatch):
     np.testing.assert_allclose(predicted(Scaled()), 3 * X)
     np.testing.assert_allclose(predicted(closed(5.0)), 5 * X)
     np.testing.assert_allclose(predicted(closed(7.0)), 7 * X)
+
+
+class Worked(pl.Layer):
+    """Works out attributes of its own, which are no arguments."""
+
+    given: int
+    factor: int = field(default=0, init=False)
+    inner: list[pl.Layer] = field(default_factory=list, init=False)
+
+    def __post_init__(self):
+        self.factor, self.inner = self.given + 1, [pl.Dense(2, kernel_initializer="ones")]
+
+    def __call__(self, x):
+        return self.inner[0](x) * float(self.factor)
+
+
+def test_what_a_layer_works_out_is_a_setting_too():
+    """A program is traced on a copy, which has to have all of it; and one that is set later makes another program."""
+    model = pl.Sequential([Worked(0)])
+    total = np.repeat(X.sum(axis=1, keepdims=True), 2, axis=1)
+    np.testing.assert_allclose(model.predict(X), total, rtol=1e-4, atol=1e-5)
+    model.layers[0].factor = 3
+    np.testing.assert_allclose(model.predict(X), 3 * total, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(model.clone().predict(X), 3 * total, rtol=1e-4, atol=1e-5)
 
 
 def test_the_same_class_defined_again_is_another():

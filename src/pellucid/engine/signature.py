@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Hashable
-from dataclasses import fields, is_dataclass
 from functools import partial
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -118,10 +117,8 @@ class _Signature:
 
 def _settings(thing: Any) -> dict[str, Any]:
     """The attributes of an object, without what a layer holds beside its settings: weights, the last run."""
-    if not is_dataclass(thing) or not hasattr(thing, "weight_store"):
-        return vars(thing)
-    held = {declared.name for declared in fields(thing) if not declared.init}
-    return {name: value for name, value in vars(thing).items() if name not in held}
+    beside = getattr(thing, "beside_settings", ())
+    return {name: value for name, value in vars(thing).items() if name not in beside}
 
 
 def _body(member: Any) -> Any:

@@ -71,6 +71,7 @@ class Model(Layer):
     """
 
     is_model: ClassVar[bool] = True
+    beside_settings: ClassVar[tuple[str, ...]] = ("weight_store", "compiled", "last_run")
     compiled: Compiled = field(default_factory=Compiled, init=False, repr=False, kw_only=True)
     last_run: Run | None = field(default=None, init=False, repr=False, kw_only=True)
     """The last run of `fit`, as far as it came."""

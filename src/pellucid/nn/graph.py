@@ -48,7 +48,7 @@ def skeleton(root: Layer) -> Layer:
     apart: dict[int, Any] = {}
     for layer in layers_of(root).values():
         for declared in fields(layer):
-            if not declared.init and (held := vars(layer).get(declared.name)) is not None:
+            if declared.name in layer.beside_settings and (held := vars(layer).get(declared.name)) is not None:
                 made = declared.default_factory
                 apart[id(held)] = declared.default if made is MISSING else made()
     return copy.deepcopy(root, apart)

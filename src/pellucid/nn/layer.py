@@ -52,6 +52,8 @@ class Layer(Configured):
     name: str | None = field(default=None, kw_only=True)
     weight_store: WeightStore = field(default_factory=WeightStore, init=False, repr=False, kw_only=True)
     is_model: ClassVar[bool] = False
+    beside_settings: ClassVar[tuple[str, ...]] = ("weight_store",)
+    """The attributes that are no settings: what the layer holds and what was done with it."""
     tag: ClassVar[str] = "class"
     defaults_written: ClassVar[bool] = False
     one_object: ClassVar[bool] = True
