@@ -59,7 +59,8 @@ def rewind(
             f"epochs={number // steps + 1} (--set epochs={number // steps + 1})"
         )
     optimizer = _moments(before, point.state, model.compiled.optimizer)
-    those = _knowing(run, number, callbacks)
+    parent = RunFolder.open(run.folder) if run.folder else None
+    those = _knowing(run, parent, number, callbacks)
     memories = tuple(callback.memory() for callback in those)
     begun = Checkpoint(number, point.state.map(numpy.asarray)._replace(optimizer=optimizer), point.totals, memories)
     other = type(run)(
@@ -71,15 +72,17 @@ def rewind(
         parent=run.folder.resolve() if run.folder else None,
         callbacks=those,
     )
-    if run.folder is not None or place is not None:
-        other.recorder = _recorder(run, other, place, changes)
+    if parent is not None or place is not None:
+        other.recorder = _recorder(run, parent, other, place, changes)
     train(other, replay.data, run.validation, begun, naming=replay.naming, watcher=watcher)
     return other
 
 
-def _recorder(run: History, other: History, place: str | Path | None, changes: Mapping[str, Any]) -> Recorder:
+def _recorder(
+    run: History, parent: RunFolder | None, other: History, place: str | Path | None, changes: Mapping[str, Any]
+) -> Recorder:
     """What records the rewound run: recorded as its parent was, and with where it comes from."""
-    options = Recording(place, **(RunFolder.open(run.folder).recording if run.folder else {}))
+    options = Recording(place, **(parent.recording if parent else {}))
     about = {
         **describe_run(
             other.model,
@@ -92,13 +95,13 @@ def _recorder(run: History, other: History, place: str | Path | None, changes: M
         "parent": str(other.parent) if other.parent else None,
         "changes": {name: to_config(v) if isinstance(v, Configured) else v for name, v in changes.items()},
     }
-    return Recorder(options, partial(_known, run, about, options))
+    return Recorder(options, partial(_known, run, parent, about, options))
 
 
-def _knowing(run: History, number: int, given: Iterable[Callback] | None) -> list[Callback]:
+def _knowing(run: History, parent: RunFolder | None, number: int, given: Iterable[Callback] | None) -> list[Callback]:
     """The callbacks of a run, or others in their place, knowing what they knew before a step: from a checkpoint and
     the history."""
-    recorded = RunFolder.open(run.folder).manifest["callbacks"] if run.folder else written(run.callbacks)
+    recorded = parent.manifest["callbacks"] if parent else written(run.callbacks)
     point = run.replay.checkpoint(number) or run.replay.start
     memories = [*point.callbacks, *[Memory()] * len(recorded)]
     if given is None:
@@ -139,11 +142,12 @@ def _recall(callback: Callback, memory: Memory, step: int, run: History, number:
     callback.stop_training = False  # who rewinds wants to train
 
 
-def _known(run: History, about: dict[str, Any], options: Recording) -> tuple[dict[str, Any], dict[str, bytes]]:
+def _known(
+    run: History, parent: RunFolder | None, about: dict[str, Any], options: Recording
+) -> tuple[dict[str, Any], dict[str, bytes]]:
     """The first files of a rewound run: its parent's data, as its parent keeps it."""
-    if run.folder is None:
+    if parent is None:
         return known_of_arrays(about, run.replay.data, run.validation, options.keep_data)
-    parent = RunFolder.open(run.folder)
     names = [name for name in parent.manifest["files"] if name.startswith("data/") or name == "recipe.json"]
     kept = {key: parent.manifest[key] for key in ("data", "target", "task") if key in parent.manifest}
     return {**about, **kept}, {name: parent.read(name) for name in names}
@@ -158,9 +162,7 @@ def _lost(model: Trainable, changes: Mapping[str, Any]) -> str | None:
         return None  # which says so itself
     for name in changes:
         where, _, setting = name.removeprefix("optimizer.").rpartition(".")
-        if where and getattr(_layer_at(again, where), setting) != getattr(
-            _layer_at(cast(Layer, model), where), setting
-        ):
+        if where and getattr(_layer_at(again, where), setting) != getattr(_layer_at(network, where), setting):
             return f"{type(model).__name__} makes its layer {where} itself, with another {setting}; make it an argument"
     return None
 
